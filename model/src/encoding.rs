@@ -89,6 +89,11 @@ pub fn encode(value: &Value, out: &mut Vec<u8>) {
     }
 }
 
+/// Appends the encoding of a text, as [`encode`] does, without building a [`Value`].
+pub fn encode_text(text: &str, out: &mut Vec<u8>) {
+    sized(TEXT, text.as_bytes(), out);
+}
+
 fn fixed(tag: u8, payload: &[u8], out: &mut Vec<u8>) {
     out.push(tag);
     out.extend_from_slice(payload);

@@ -1,0 +1,59 @@
+//! The snapshot store: each table ordered by its canonical key, cut into chunks at boundaries that depend on
+//! the keys alone, as Parquet with a BLAKE3 digest per chunk and column. `docs/snapshot.md` is the format.
+
+mod chunk;
+mod digest;
+mod manifest;
+mod reader;
+mod sort;
+mod writer;
+
+use std::path::PathBuf;
+
+pub use chunk::{CAP_ROWS, boundaries};
+pub use digest::{column_digest, merkle_root};
+pub use manifest::{ChunkManifest, FORMAT, Manifest, TableManifest};
+pub use reader::{Snapshot, SnapshotTable};
+pub use sort::sort_by_key;
+pub use writer::SnapshotWriter;
+
+/// A snapshot could not be written or read.
+#[derive(Debug, thiserror::Error)]
+pub enum SnapshotError {
+    /// The file system refuses: a full disk, a missing folder, no permission.
+    #[error("failed to {action} {path}: {source}")]
+    Io {
+        /// `read`, `write`, `create`.
+        action: &'static str,
+        /// Which file.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// The snapshot is damaged, or not one.
+    #[error("{path}: {problem}")]
+    Corrupt {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong.
+        problem: String,
+    },
+    /// Arrow or Parquet refuses; on writing, mostly a full disk.
+    #[error("failed to {action} {path}: {problem}")]
+    Storage {
+        /// `read` or `write`.
+        action: &'static str,
+        /// Which file.
+        path: PathBuf,
+        /// What it says.
+        problem: String,
+    },
+    /// A column whose Arrow type is no canonical one reached the store.
+    #[error("table '{table}' has a column '{column}' that is not canonical")]
+    NotCanonical {
+        /// The table.
+        table: String,
+        /// The column.
+        column: String,
+    },
+}
