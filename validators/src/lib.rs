@@ -21,7 +21,7 @@ use std::sync::Arc;
 use counterfoil_model::pair::{Pairs, TablePair};
 use counterfoil_model::{CheckOutcome, DifferenceSink, TableError};
 
-pub use registry::{Documentation, catalogue, find, options_schema};
+pub use registry::{Documentation, Validator, catalogue, find, options_schema};
 
 /// What a check is given.
 pub struct Input<'a> {

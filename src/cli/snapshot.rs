@@ -1,0 +1,61 @@
+//! `counterfoil snapshot`.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use serde_json::json;
+
+use super::{Common, print};
+use crate::connect;
+use crate::engine::{self, Progress, Wanted, work::WorkFolder};
+use crate::error::Error;
+
+/// Take a snapshot of a connection: ordered Parquet with digests, which `snapshot:DIR` opens again
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  counterfoil snapshot sqlite:app.db -o snapshots/app
+  counterfoil snapshot firestore-export:exports/friday -o snapshots/friday")]
+pub struct SnapshotArgs {
+    /// The connection's URL
+    url: String,
+    /// The folder to write the snapshot into; must be new or empty
+    #[arg(long, short, value_name = "DIR")]
+    out: PathBuf,
+    /// Take only this table; may be given several times
+    #[arg(long, value_name = "NAME")]
+    table: Vec<String>,
+}
+
+/// Takes the snapshot and prints its root.
+pub fn run(args: &SnapshotArgs, common: &Common) -> Result<u8, Error> {
+    let failed = |e| Error::connection("snapshot", e);
+    let connector = connect::open(&args.url, Path::new("")).map_err(failed)?;
+    let mut tables = connector.tables().map_err(failed)?;
+    if !args.table.is_empty() {
+        // A table that isn't there is an error that names the nearest one.
+        args.table.iter().try_for_each(|t| connector.facts(t).map(drop)).map_err(failed)?;
+        tables.retain(|t| args.table.contains(t));
+    }
+    let wanted: Vec<Wanted> = tables.into_iter().map(|table| Wanted { table, key: None }).collect();
+    let folder = WorkFolder::create(&args.out)?;
+    let progress = Progress::new(common.quiet || common.json);
+    let rows = progress.rows("Snapshot");
+    let snapshot = engine::snapshot("snapshot", connector.as_ref(), &wanted, &folder.run(), &rows)?;
+    rows.finish_and_clear();
+    let manifest = snapshot.manifest().clone();
+    let place = folder.publish()?;
+    if common.json {
+        let tables: Vec<_> =
+            manifest.tables.iter().map(|t| json!({ "name": t.name, "rows": t.rows, "root": t.root })).collect();
+        print(&format!("{}\n", json!({ "folder": place, "root": manifest.root, "tables": tables })))?;
+    } else if !common.quiet {
+        let mut text = String::new();
+        for table in &manifest.tables {
+            text.push_str(&format!("{:>12} rows  {}\n", table.rows, table.name));
+        }
+        text.push_str(&format!("root {}\nsnapshot: {}\n", manifest.root, place.display()));
+        print(&text)?;
+    }
+    Ok(0)
+}

@@ -1,0 +1,102 @@
+//! Connections by URL: databases and files through the connectors, snapshots through the store.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+use counterfoil_connectors::{Connector, ConnectorError, ErrorKind, Scan};
+use counterfoil_model::names::suggestion;
+use counterfoil_model::{Table, TableFacts};
+use counterfoil_snapshots::{Snapshot, SnapshotError, SnapshotTable};
+
+/// Opens a connection: `snapshot:DIR`, or whatever the connectors know.
+///
+/// # Errors
+/// As [`counterfoil_connectors::open`].
+pub fn open(url: &str, base: &Path) -> Result<Box<dyn Connector>, ConnectorError> {
+    match url.strip_prefix("snapshot:") {
+        Some(path) => Ok(Box::new(StoredSnapshot::open(&base.join(path), url)?)),
+        None => counterfoil_connectors::open(url, base),
+    }
+}
+
+/// A stored snapshot as a connection.
+struct StoredSnapshot {
+    url: String,
+    snapshot: Snapshot,
+}
+
+impl StoredSnapshot {
+    fn open(path: &Path, url: &str) -> Result<Self, ConnectorError> {
+        Ok(Self { url: url.into(), snapshot: Snapshot::open(path).map_err(|e| translated(&e, path))? })
+    }
+
+    fn table(&self, name: &str) -> Result<SnapshotTable, ConnectorError> {
+        let found = self.snapshot.table(name).map_err(|e| translated(&e, Path::new(&self.url)))?;
+        let table = found.ok_or_else(|| {
+            let known = self.snapshot.manifest().tables.iter().map(|t| t.name.as_str());
+            let message = format!("no table '{name}'{}", suggestion(name, known));
+            ConnectorError::new(ErrorKind::NotFound, &self.url, message)
+        })?;
+        Ok(table)
+    }
+}
+
+fn translated(error: &SnapshotError, path: &Path) -> ConnectorError {
+    let kind = match error {
+        SnapshotError::Io { source, .. } => match source.kind() {
+            std::io::ErrorKind::NotFound => ErrorKind::NotFound,
+            std::io::ErrorKind::PermissionDenied => ErrorKind::NoPermission,
+            _ => ErrorKind::Storage,
+        },
+        _ => ErrorKind::Corrupt,
+    };
+    ConnectorError::new(kind, path.display().to_string(), error.to_string())
+}
+
+impl Connector for StoredSnapshot {
+    fn url(&self) -> &str {
+        &self.url
+    }
+
+    fn consistency(&self) -> String {
+        let manifest = self.snapshot.manifest();
+        format!("a snapshot taken {} ({})", manifest.taken_at, manifest.consistency)
+    }
+
+    fn tables(&self) -> Result<Vec<String>, ConnectorError> {
+        Ok(self.snapshot.manifest().tables.iter().map(|t| t.name.clone()).collect())
+    }
+
+    fn facts(&self, table: &str) -> Result<TableFacts, ConnectorError> {
+        Ok(self.table(table)?.facts().clone())
+    }
+
+    fn scan(&self, table: &str, _mixed: &BTreeSet<String>) -> Result<Box<dyn Scan + '_>, ConnectorError> {
+        let table = self.table(table)?;
+        // A snapshot vouches for its values: one that was altered since is refused, not compared.
+        table.verify().map_err(|e| translated(&e, Path::new(&self.url)))?;
+        Ok(Box::new(StoredScan { table, next: 0 }))
+    }
+}
+
+struct StoredScan {
+    table: SnapshotTable,
+    next: usize,
+}
+
+impl Scan for StoredScan {
+    fn schema(&self) -> SchemaRef {
+        self.table.schema()
+    }
+
+    fn next_batch(&mut self) -> Result<Option<RecordBatch>, ConnectorError> {
+        if self.next >= self.table.chunks() {
+            return Ok(None);
+        }
+        let batch = self.table.read(self.next, None);
+        self.next += 1;
+        batch.map(Some).map_err(|e| ConnectorError::new(ErrorKind::Corrupt, self.table.name(), e.to_string()))
+    }
+}
