@@ -21,12 +21,12 @@ pub enum Error {
     #[diagnostic(transparent)]
     AtPlanLine(Box<PlanError>),
     /// A connection could not be opened or read.
-    #[error("connection '{connection}': {source}")]
+    #[error("connection '{connection}': {problem}")]
     Connection {
         /// The connection's name in the plan.
         connection: String,
         /// What went wrong.
-        source: ConnectorError,
+        problem: ConnectorError,
         /// How to mend it.
         #[help]
         help: Option<String>,
@@ -36,14 +36,14 @@ pub enum Error {
     #[diagnostic(help("is the disk full, or the folder read-only? Nothing was written to the source or the target"))]
     Snapshot(#[from] SnapshotError),
     /// A file of ours could not be written or read.
-    #[error("failed to {action} {}: {source}", path.display())]
+    #[error("failed to {action} {}: {problem}", path.display())]
     Io {
         /// `write`, `read`, `create`.
         action: &'static str,
         /// Which file.
         path: PathBuf,
         /// What the system says.
-        source: std::io::Error,
+        problem: std::io::Error,
         /// How to mend it.
         #[help]
         help: Option<String>,
@@ -69,24 +69,24 @@ pub enum Error {
 
 impl Error {
     /// A file could not be handled.
-    pub fn io(action: &'static str, path: &Path, source: std::io::Error) -> Self {
-        let help = match source.kind() {
+    pub fn io(action: &'static str, path: &Path, problem: std::io::Error) -> Self {
+        let help = match problem.kind() {
             std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => {
                 Some("choose a folder that can be written with --out DIR".into())
             }
             std::io::ErrorKind::StorageFull => Some("the disk is full: free some space, or choose another with --out DIR".into()),
             _ => None,
         };
-        Self::Io { action, path: path.into(), source, help }
+        Self::Io { action, path: path.into(), problem, help }
     }
 
     /// A connection could not be used.
-    pub fn connection(name: &str, source: ConnectorError) -> Self {
-        let help = source.help.clone().or_else(|| match source.kind {
+    pub fn connection(name: &str, problem: ConnectorError) -> Self {
+        let help = problem.help.clone().or_else(|| match problem.kind {
             ErrorKind::Locked => Some("a writer holds the database: run again when it has finished".into()),
             _ => None,
         });
-        Self::Connection { connection: name.into(), source, help }
+        Self::Connection { connection: name.into(), problem, help }
     }
 
     /// Something a person can mend.

@@ -3,7 +3,9 @@
 
 #![allow(unsafe_code)]
 
-use arrow::array::{Array, ArrayRef, make_array};
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, NullArray, make_array};
 use arrow::ffi::{FFI_ArrowArray, FFI_ArrowSchema, from_ffi, to_ffi};
 use polars::prelude::{CompatLevel, Series};
 use polars_arrow::datatypes::Field;
@@ -30,6 +32,9 @@ pub(crate) fn to_polars(name: &str, array: &dyn Array) -> Result<Series, Problem
 
 /// Takes a column back from polars.
 pub(crate) fn from_polars(series: &Series) -> Result<ArrayRef, Problem> {
+    if series.dtype().is_null() {
+        return Ok(Arc::new(NullArray::new(series.len())));
+    }
     let array = series.rechunk().to_arrow(0, CompatLevel::newest());
     let field = Field::new(series.name().clone(), array.dtype().clone(), true);
     let schema = ffi::export_field_to_c(&field);

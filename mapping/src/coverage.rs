@@ -27,9 +27,10 @@ pub(crate) fn unused(
             if field.name().starts_with("__") {
                 continue;
             }
-            let used = paths(references.iter().copied().chain(explode), |root| {
-                matches!(root, Root::Field(positions) if positions[source] == Some(position))
-            });
+            let used = paths(
+                references.iter().copied().chain(explode),
+                |root| matches!(root, Root::Field(positions) if positions[source] == Some(position)),
+            );
             let name = format!("{}.{}", input.name, field.name());
             match used.is_empty() {
                 true => unused.push((name, input.rows as u64)),
@@ -145,7 +146,8 @@ impl<'a> Counts<'a> {
     }
 
     fn finish(self) -> Vec<(String, u64)> {
-        let name = |part: String| if part.is_empty() { self.name.into() } else { format!("{}.{part}", self.name) };
+        let name =
+            |part: String| if part.is_empty() { self.name.into() } else { format!("{}.{part}", self.name) };
         self.found.into_iter().map(|(part, count)| (name(part), count)).collect()
     }
 }

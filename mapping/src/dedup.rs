@@ -35,7 +35,8 @@ pub(crate) fn deduplicate(
     let identities = evaluate(&dedup.by, batch)?;
     let ranks = ranks(dedup, batch, &origins, columns, defaults)?;
     let into = survivors(&identities, &ranks);
-    let kept: Vec<u32> = (0_u32..).zip(&into).filter(|(row, into)| *row as usize == **into).map(|(r, _)| r).collect();
+    let kept: Vec<u32> =
+        (0_u32..).zip(&into).filter(|(row, into)| *row as usize == **into).map(|(r, _)| r).collect();
     let merge = |row: usize| Merge {
         from: origins[row].clone(),
         into: origins[into[row]].clone(),
@@ -63,7 +64,8 @@ pub(crate) fn deduplicate(
 
 /// A column that the target minted has no expected values to be deduplicated by.
 fn refuse_surrogates(dedup: &Dedup, columns: &[ColumnPlan]) -> Result<(), MappingError> {
-    let surrogate = |text: &Spanned<String>| columns.iter().any(|c| c.surrogate && c.name.value == text.value);
+    let surrogate =
+        |text: &Spanned<String>| columns.iter().any(|c| c.surrogate && c.name.value == text.value);
     let texts = [Some(&dedup.by), dedup.keep_column.as_ref()];
     match texts.into_iter().flatten().find(|text| surrogate(text)) {
         Some(text) => Err(MappingError::at(text, format!("'{}' is minted by the target", text.value))
@@ -108,7 +110,8 @@ fn ranks(
     columns: &[ColumnPlan],
     defaults: &Defaults,
 ) -> Result<Vec<Vec<u8>>, MappingError> {
-    let keep = dedup.keep_column.as_ref().map(|name| keep_values(name, batch, columns, defaults)).transpose()?;
+    let keep =
+        dedup.keep_column.as_ref().map(|name| keep_values(name, batch, columns, defaults)).transpose()?;
     let rank = |(row, origin): (usize, &RowOrigin)| {
         let mut rank = Vec::new();
         match keep.as_ref().map(|values| &values[row]) {

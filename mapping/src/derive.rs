@@ -98,13 +98,16 @@ fn open(request: &Request) -> Result<(Vec<Input>, Option<Answer>), MappingError>
 pub(crate) fn unknown_source<'a>(name: &str, known: impl Iterator<Item = &'a String>) -> Problem {
     let known: Vec<String> = known.cloned().collect();
     let hint = names::suggestion(name, known.iter().map(String::as_str));
-    Problem::new(format!("unknown source '{name}'{hint}")).with_help(format!("known sources: {}", shorten(&known)))
+    Problem::new(format!("unknown source '{name}'{hint}"))
+        .with_help(format!("known sources: {}", shorten(&known)))
 }
 
 fn explode_path(text: &Spanned<String>, scope: &Scope) -> Result<Reference, MappingError> {
     match parse(text, scope)? {
         Parsed::Bare(reference) => Ok(reference),
-        Parsed::Sql { .. } => Err(MappingError::at(text, "'explode' takes the name of a list, or a path to one")),
+        Parsed::Sql { .. } => {
+            Err(MappingError::at(text, "'explode' takes the name of a list, or a path to one"))
+        }
     }
 }
 
@@ -164,7 +167,8 @@ fn columns(view: &View, outputs: &Outputs, table: &Spanned<String>) -> Result<Re
             columns[place] = Some(expression::column_of(view, parsed, &output.text)?);
         }
     }
-    let named = outputs.mapped.iter().zip(columns).filter_map(|(output, column)| Some((&output.name, column?)));
+    let named =
+        outputs.mapped.iter().zip(columns).filter_map(|(output, column)| Some((&output.name, column?)));
     let (fields, arrays): (Vec<Field>, Vec<_>) =
         named.map(|(name, column)| (column.kind.field(name), column.array)).unzip();
     let options = RecordBatchOptions::new().with_row_count(Some(view.count()));

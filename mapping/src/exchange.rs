@@ -33,15 +33,15 @@ pub(crate) enum Unit {
     Nanos,
 }
 
-/// The coarsest unit in which all timestamps of the columns are exact.
-pub(crate) fn unit_of<'a>(columns: impl IntoIterator<Item = &'a Column>) -> Unit {
+/// The coarsest unit in which all timestamps of the columns (and, if it says so, of the query) are exact.
+pub(crate) fn unit_of<'a>(columns: impl IntoIterator<Item = &'a Column>, nanoseconds: bool) -> Unit {
     let fine = |column: &Column| match column.kind {
         Type::Timestamp | Type::LocalTimestamp => {
             column.array.as_primitive::<Decimal128Type>().iter().flatten().any(|nanos| nanos % 1000 != 0)
         }
         _ => false,
     };
-    if columns.into_iter().any(fine) { Unit::Nanos } else { Unit::Micros }
+    if nanoseconds || columns.into_iter().any(fine) { Unit::Nanos } else { Unit::Micros }
 }
 
 /// A column as polars takes it.
@@ -94,8 +94,10 @@ fn timestamps(name: &str, array: &ArrayRef, unit: Unit, zone: Option<&str>) -> R
         .collect::<Result<_, i128>>()
         .map_err(|nanos| {
             let shown = Value::Timestamp(nanos);
-            Problem::new(format!("field '{name}' holds {shown}, which SQL expressions can't hold to the nanosecond"))
-                .with_help("map it by its bare name, which keeps every instant from year 1 to 9999")
+            Problem::new(format!(
+                "field '{name}' holds {shown}, which SQL expressions can't hold to the nanosecond"
+            ))
+            .with_help("map it by its bare name, which keeps every instant from year 1 to 9999")
         })?;
     Ok(match (unit, zone) {
         (Unit::Micros, Some(zone)) => Arc::new(TimestampMicrosecondArray::from(scaled).with_timezone(zone)),
@@ -157,11 +159,14 @@ fn lists(name: &str, values: &[Value], unit: Unit) -> Result<ArrayRef, Problem> 
         .cloned()
         .collect();
     let mixed = || {
-        Problem::new(format!("field '{name}' holds lists of maps or of mixed types, which SQL expressions can't take"))
-            .with_help("'explode' makes rows of the elements")
+        Problem::new(format!(
+            "field '{name}' holds lists of maps or of mixed types, which SQL expressions can't take"
+        ))
+        .with_help("'explode' makes rows of the elements")
     };
     let inner = narrowed(&flat).ok_or_else(mixed)?;
-    let inner = if inner.kind == Type::Null { build(Type::Text, &flat) } else { to_arrow(name, &inner, unit)? };
+    let inner =
+        if inner.kind == Type::Null { build(Type::Text, &flat) } else { to_arrow(name, &inner, unit)? };
     let field = Arc::new(Field::new("item", inner.data_type().clone(), true));
     let nulls = NullBuffer::from_iter(values.iter().map(|v| !v.is_null()));
     let offsets = OffsetBuffer::from_lengths(values.iter().map(length));
@@ -185,11 +190,15 @@ pub(crate) fn from_arrow(array: &ArrayRef) -> Result<Column, Problem> {
         DataType::BinaryView => plain(Type::Bytes),
         DataType::Date32 => plain(Type::Date),
         DataType::Time64(TimeUnit::Nanosecond) => plain(Type::Time),
-        DataType::Decimal128(precision, scale) => plain(Type::Decimal { precision: *precision, scale: *scale }),
+        DataType::Decimal128(precision, scale) => {
+            plain(Type::Decimal { precision: *precision, scale: *scale })
+        }
         DataType::Timestamp(unit, zone) => instants(array, *unit, zone.is_some()),
         DataType::LargeList(_) | DataType::Struct(_) => nested(array),
-        other => Err(Problem::new(format!("the expression gives values of type {other}, which no column can hold"))
-            .with_help("CAST it to text or a number")),
+        other => Err(Problem::new(format!(
+            "the expression gives values of type {other}, which no column can hold"
+        ))
+        .with_help("CAST it to text or a number")),
     }
 }
 
@@ -227,14 +236,19 @@ fn nested_values(array: &ArrayRef) -> Result<Vec<Value>, Problem> {
         DataType::LargeList(_) => {
             let lists = array.as_list::<i64>();
             let items = nested_values(lists.values())?;
-            let range = |row: usize| lists.value_offsets()[row] as usize..lists.value_offsets()[row + 1] as usize;
+            let range =
+                |row: usize| lists.value_offsets()[row] as usize..lists.value_offsets()[row + 1] as usize;
             Ok((0..array.len()).map(|row| present(row, Value::List(items[range(row)].to_vec()))).collect())
         }
         DataType::Struct(fields) => {
             let columns: Vec<Vec<Value>> =
                 array.as_struct().columns().iter().map(nested_values).collect::<Result<_, _>>()?;
             let entry = |row: usize| {
-                fields.iter().zip(&columns).map(|(field, values)| (field.name().clone(), values[row].clone())).collect()
+                fields
+                    .iter()
+                    .zip(&columns)
+                    .map(|(field, values)| (field.name().clone(), values[row].clone()))
+                    .collect()
             };
             Ok((0..array.len()).map(|row| present(row, Value::map(entry(row)))).collect())
         }

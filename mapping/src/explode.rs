@@ -31,7 +31,12 @@ pub(crate) fn explode(
             let mut items = Vec::new();
             if let Err(wrong) = elements(value, &path, None, &mut items) {
                 let key = input.row_key(*pick as usize);
-                let message = format!("'{}' of row {} in {} is a {wrong}, not a list", text.value, shown(&key), input.name);
+                let message = format!(
+                    "'{}' of row {} in {} is a {wrong}, not a list",
+                    text.value,
+                    shown(&key),
+                    input.name
+                );
                 return Err(MappingError::at(text, message)
                     .with_help("only lists can be exploded; leave such rows out with 'where'"));
             }
@@ -57,7 +62,11 @@ fn elements(
     match (value, path.split_first()) {
         (Value::Null, _) => Ok(()),
         (Value::List(items), None) => {
-            out.extend(items.into_iter().zip(0..).map(|(value, index)| Item { value, index, parent: parent.clone() }));
+            out.extend(items.into_iter().zip(0..).map(|(value, index)| Item {
+                value,
+                index,
+                parent: parent.clone(),
+            }));
             Ok(())
         }
         (Value::List(items), Some(_)) => {

@@ -6,11 +6,12 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use arrow::datatypes::{Float32Type, Float64Type};
 use counterfoil_model::plan::Spanned;
-use counterfoil_model::{MemoryTable, Type, Value};
+use counterfoil_model::{MemoryTable, Type, Value, names};
 use polars::prelude::{
     Column as PolarsColumn, DataFrame, DataType, IntoColumn, IntoLazy, NamedFrom, PolarsResult, Series,
 };
 use polars::sql::SQLContext;
+use polars::sql::keywords::all_functions;
 use sqlparser::ast::Expr;
 
 use crate::bridge;
@@ -46,7 +47,11 @@ pub fn evaluate(expression: &Spanned<String>, batch: &RecordBatch) -> Result<Vec
 }
 
 /// The column that an expression gives over the rows of a view.
-pub(crate) fn column_of(view: &View, parsed: &Parsed, text: &Spanned<String>) -> Result<Column, MappingError> {
+pub(crate) fn column_of(
+    view: &View,
+    parsed: &Parsed,
+    text: &Spanned<String>,
+) -> Result<Column, MappingError> {
     let wanted: Vec<Wanted> = parsed
         .references()
         .iter()
@@ -56,15 +61,20 @@ pub(crate) fn column_of(view: &View, parsed: &Parsed, text: &Spanned<String>) ->
     match parsed {
         Parsed::Bare(_) => columns.pop().ok_or_else(|| MappingError::at(text, "nothing is referred to")),
         Parsed::Sql { expression, references } => {
-            let named: Vec<(String, Column)> = references.iter().map(|r| r.text.clone()).zip(columns).collect();
+            let named: Vec<(String, Column)> =
+                references.iter().map(|r| r.text.clone()).zip(columns).collect();
             compute(expression, &named, view.count()).map_err(|p| p.at(text))
         }
     }
 }
 
 /// Evaluates SQL over columns; one value a row.
-pub(crate) fn compute(expression: &Expr, columns: &[(String, Column)], rows: usize) -> Result<Column, Problem> {
-    let unit = unit_of(columns.iter().map(|(_, column)| column));
+pub(crate) fn compute(
+    expression: &Expr,
+    columns: &[(String, Column)],
+    rows: usize,
+) -> Result<Column, Problem> {
+    let unit = unit_of(columns.iter().map(|(_, column)| column), syntax::names_nanoseconds(expression));
     let arrays: Vec<(&str, ArrayRef)> = columns
         .iter()
         .map(|(name, column)| Ok((name.as_str(), to_arrow(name, column, unit)?)))
@@ -124,25 +134,46 @@ pub(crate) fn quietly<T>(work: impl FnOnce() -> PolarsResult<T>) -> Result<T, Pr
 
 pub(crate) fn polars_problem(error: polars::prelude::PolarsError) -> Problem {
     let text = error.to_string();
+    if let Some((_, rest)) = text.split_once("unsupported function '") {
+        let name = rest.split('\'').next().unwrap_or(rest);
+        if all_functions().contains(&name) {
+            return Problem::new(format!("function '{name}' is not available"));
+        }
+        let hint = names::suggestion(&name.to_lowercase(), all_functions());
+        return Problem::new(format!("unknown function '{name}'{hint}"));
+    }
     let problem = Problem::new(format!("failed to evaluate: {}", first_line(&text)));
+    if text.contains("'date/datetime/time' to a string") {
+        return problem.with_help("write the time as in '2024-12-31 23:59:59', in UTC and without a zone");
+    }
     if text.contains("conversion from") {
         return problem.with_help("TRY_CAST gives null where a value can't be read");
     }
     problem
 }
 
-fn first_line(text: &str) -> &str {
-    text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or(text)
+fn first_line(text: &str) -> String {
+    const LONG: usize = 300;
+    let line = text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or(text);
+    match line.char_indices().nth(LONG) {
+        Some((end, _)) => format!("{}...", &line[..end]),
+        None => line.to_owned(),
+    }
 }
 
-fn accept(expression: &Expr, inputs: &[(String, Column)], series: &Series, rows: usize) -> Result<Column, Problem> {
+fn accept(
+    expression: &Expr,
+    inputs: &[(String, Column)],
+    series: &Series,
+    rows: usize,
+) -> Result<Column, Problem> {
     let array = bridge::from_polars(series)?;
     let column = from_arrow(&array)?;
     if column.array.len() != rows {
         return Err(Problem::new("the expression does not give one value for each row"));
     }
-    let finite_inputs = inputs.iter().all(|(_, input)| finite(input));
-    if syntax::divides(expression) && finite_inputs && !finite(&column) {
+    let finite_inputs = || inputs.iter().all(|(_, input)| finite(input));
+    if syntax::divides(expression) && !finite(&column) && finite_inputs() {
         return Err(Problem::new("a division by zero, or a result too large for a float")
             .with_help("NULLIF(divisor, 0) gives null instead"));
     }

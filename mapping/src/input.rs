@@ -39,7 +39,12 @@ impl Input {
     }
 
     /// A table whose rows are named by these columns.
-    pub(crate) fn new(name: &str, connection: &str, table: Arc<dyn Table>, key: Vec<usize>) -> Result<Self, Problem> {
+    pub(crate) fn new(
+        name: &str,
+        connection: &str,
+        table: Arc<dyn Table>,
+        key: Vec<usize>,
+    ) -> Result<Self, Problem> {
         let schema = table.schema();
         let rows = usize::try_from(table.rows()).map_err(|_| Problem::new("too many rows"))?;
         let loaded = vec![None; schema.fields().len()];
@@ -63,7 +68,8 @@ impl Input {
     /// A loaded column.
     pub(crate) fn column(&self, position: usize) -> Result<Column, Problem> {
         let field = self.schema.field(position);
-        let strange = || Problem::new(format!("column '{}' of '{}' is not canonical", field.name(), self.name));
+        let strange =
+            || Problem::new(format!("column '{}' of '{}' is not canonical", field.name(), self.name));
         let kind = Type::of(field).ok_or_else(strange)?;
         let array = self.loaded[position].clone();
         let unread = || Problem::new(format!("column '{}' of '{}' was not read", field.name(), self.name));

@@ -2,10 +2,13 @@
 //!
 //! A column mapped by a bare name or a path keeps its canonical values untouched: they are picked by row, and
 //! never pass through polars. Everything else is SQL that polars evaluates; `exchange` says how canonical
-//! columns enter and leave it, and `checked` where it is stopped from bending a value in silence.
+//! columns enter and leave it, and `guards` where it is stopped from bending a value in silence.
 
+mod arithmetic;
 mod bridge;
+mod casts;
 mod checked;
+mod compare;
 mod coverage;
 mod dedup;
 mod derive;
@@ -13,6 +16,8 @@ mod error;
 mod exchange;
 mod explode;
 mod expression;
+mod guards;
+mod hoist;
 mod input;
 mod outputs;
 mod query;

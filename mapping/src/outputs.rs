@@ -77,7 +77,8 @@ fn check_target(request: &Request, column: &ColumnPlan) -> Result<(), MappingErr
     }
     let known: Vec<String> = facts.columns.iter().map(|c| c.name.clone()).collect();
     let hint = names::suggestion(&name.value, known.iter().map(String::as_str));
-    let message = format!("the target table '{}' has no column '{}'{hint}", request.plan.name.value, name.value);
+    let message =
+        format!("the target table '{}' has no column '{}'{hint}", request.plan.name.value, name.value);
     Err(MappingError::at(name, message).with_help(format!("its columns: {}", shorten(&known))))
 }
 
@@ -115,7 +116,8 @@ fn by_name(name: &str, scope: &Scope) -> Result<Option<Reference>, Problem> {
     for schema in scope.schemas() {
         let exact = schema.index_of(name).ok();
         let alike = |field: &str| !field.starts_with("__") && names::fold(field) == names::fold(name);
-        let near: Vec<usize> = (0..schema.fields().len()).filter(|at| alike(schema.field(*at).name())).collect();
+        let near: Vec<usize> =
+            (0..schema.fields().len()).filter(|at| alike(schema.field(*at).name())).collect();
         let position = match (exact, near.as_slice()) {
             (Some(exact), _) => Some(exact),
             (None, []) => None,
@@ -134,8 +136,9 @@ fn by_name(name: &str, scope: &Scope) -> Result<Option<Reference>, Problem> {
 }
 
 fn ambiguous(name: &str, fields: &[&str]) -> Problem {
-    Problem::new(format!("column '{name}' pairs with several fields: {}", fields.join(", ")))
-        .with_help(format!("say under 'columns' which is meant: {name}: {}", fields.first().unwrap_or(&"field")))
+    Problem::new(format!("column '{name}' pairs with several fields: {}", fields.join(", "))).with_help(
+        format!("say under 'columns' which is meant: {name}: {}", fields.first().unwrap_or(&"field")),
+    )
 }
 
 /// How the columns were mapped, for the report. `sources` are the names of the sources.
@@ -144,7 +147,9 @@ pub(crate) fn account(outputs: &Outputs, sources: &[String]) -> Vec<Mapped> {
         let mut missing = BTreeSet::new();
         for reference in output.parsed.iter().flat_map(Parsed::references) {
             if let Root::Field(positions) = &reference.root {
-                missing.extend(positions.iter().enumerate().filter(|(_, p)| p.is_none()).map(|(source, _)| source));
+                missing.extend(
+                    positions.iter().enumerate().filter(|(_, p)| p.is_none()).map(|(source, _)| source),
+                );
             }
         }
         missing.into_iter().map(|source| sources[source].clone()).collect()

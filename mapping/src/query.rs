@@ -10,8 +10,8 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, RecordBatch, UInt32Array};
 use arrow::compute;
 use arrow::datatypes::{Field, Schema};
-use counterfoil_model::plan::Spanned;
 use counterfoil_model::KeySpec;
+use counterfoil_model::plan::Spanned;
 use polars::prelude::{DataFrame, DataType, IntoColumn, IntoLazy};
 use polars::sql::SQLContext;
 use sqlparser::ast::{
@@ -21,7 +21,7 @@ use sqlparser::ast::{
 use sqlparser::dialect::GenericDialect;
 use sqlparser::tokenizer::{Token, Tokenizer};
 
-use crate::checked::{self, Registry};
+use crate::checked::Registry;
 use crate::derive::unknown_source;
 use crate::error::{MappingError, Problem};
 use crate::exchange::{from_arrow, to_arrow, unit_of};
@@ -29,7 +29,7 @@ use crate::expression::{polars_problem, quietly, series_of};
 use crate::input::Input;
 use crate::reference::{Reference, Root};
 use crate::rows::{Column, Rows, View, Wanted};
-use crate::{Source, bridge, syntax};
+use crate::{Source, bridge, guards, hoist, syntax};
 
 /// What free SQL gave.
 pub(crate) struct Answer {
@@ -42,10 +42,12 @@ pub(crate) struct Answer {
 }
 
 /// Runs a query. Only tables and columns that it names are read.
-pub(crate) fn answer(sql: &Spanned<String>, sources: &BTreeMap<String, Source>) -> Result<Answer, MappingError> {
+pub(crate) fn answer(
+    sql: &Spanned<String>,
+    sources: &BTreeMap<String, Source>,
+) -> Result<Answer, MappingError> {
     let at = |problem: Problem| problem.at(sql);
     let mut statement = syntax::parse_query(&sql.value).map_err(at)?;
-    syntax::check_functions(&statement, false).map_err(at)?;
     let mut named = Named::of(&statement, &sql.value);
     named.rename_relations(&mut statement, sources).map_err(at)?;
     let mut tables = BTreeMap::new();
@@ -54,7 +56,7 @@ pub(crate) fn answer(sql: &Spanned<String>, sources: &BTreeMap<String, Source>) 
         tables.extend(opened.map(|input| (name.clone(), input)));
     }
     let paths = named.rename_columns(&mut statement, &tables);
-    checked::guard(&mut statement);
+    guards::guard_query(&mut statement);
     let mut loaded = Loaded::default();
     for (name, input) in &mut tables {
         loaded.load(input, &named, paths.get(name).map_or(&[], Vec::as_slice), sql)?;
@@ -71,6 +73,8 @@ struct Named {
     local: BTreeSet<String>,
     /// What each alias or table name stands for; `None` where it isn't a source, or more than one.
     aliases: BTreeMap<String, Option<String>>,
+    /// Names that the query itself gives (else a name is a table's own, without its connection).
+    given: BTreeSet<String>,
     tables: BTreeSet<String>,
     words: BTreeSet<String>,
     wildcard: bool,
@@ -98,7 +102,11 @@ impl Named {
     }
 
     /// Gives each source its full name as one quoted word.
-    fn rename_relations(&mut self, statement: &mut Statement, known: &BTreeMap<String, Source>) -> Result<(), Problem> {
+    fn rename_relations(
+        &mut self,
+        statement: &mut Statement,
+        known: &BTreeMap<String, Source>,
+    ) -> Result<(), Problem> {
         let flow = visit_relations_mut(statement, |relation| {
             let full = full_name(relation);
             if self.local.contains(&full) {
@@ -151,9 +159,10 @@ impl Named {
         let input = tables.get(&table)?;
         let whole = rest.join(".");
         let name = |text: &str| match &qualifier {
-            Some(qualifier) => {
-                Expr::CompoundIdentifier(vec![Ident::with_quote('"', qualifier), Ident::with_quote('"', text)])
-            }
+            Some(qualifier) => Expr::CompoundIdentifier(vec![
+                Ident::with_quote('"', qualifier),
+                Ident::with_quote('"', text),
+            ]),
             None => Expr::Identifier(Ident::with_quote('"', text)),
         };
         let direct = rest.len() == 1 || input.schema.index_of(&whole).is_ok();
@@ -173,7 +182,7 @@ impl Named {
         tables: &BTreeMap<String, Input>,
     ) -> Option<(Option<String>, String, Vec<String>)> {
         if let Some(Some(table)) = self.aliases.get(&parts[0]) {
-            let qualifier = if self.is_alias(&parts[0]) { &parts[0] } else { table };
+            let qualifier = if self.given.contains(&parts[0]) { &parts[0] } else { table };
             return Some((Some(qualifier.clone()), table.clone(), parts[1..].to_vec()));
         }
         if self.aliases.contains_key(&parts[0]) {
@@ -189,24 +198,21 @@ impl Named {
             _ => None,
         }
     }
-
-    /// Whether the query itself gave the name (else it is a table's own, without its connection).
-    fn is_alias(&self, name: &str) -> bool {
-        !self.tables.iter().any(|table| table.split_once('.').is_some_and(|(_, own)| own == name))
-    }
 }
 
 impl Visitor for Named {
     type Break = ();
 
     fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<()> {
-        let local = query.with.iter().flat_map(|with| &with.cte_tables).map(|cte| cte.alias.name.value.clone());
+        let local =
+            query.with.iter().flat_map(|with| &with.cte_tables).map(|cte| cte.alias.name.value.clone());
         self.local.extend(local);
         ControlFlow::Continue(())
     }
 
     fn pre_visit_select(&mut self, select: &Select) -> ControlFlow<()> {
-        let wild = |item: &SelectItem| matches!(item, SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard(..));
+        let wild =
+            |item: &SelectItem| matches!(item, SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard(..));
         self.wildcard |= select.projection.iter().any(wild);
         ControlFlow::Continue(())
     }
@@ -216,10 +222,12 @@ impl Visitor for Named {
             TableFactor::Table { name, alias, .. } => {
                 let full = full_name(name);
                 let table = (!self.local.contains(&full)).then(|| full.clone());
+                self.given.extend(alias.iter().map(|a| a.name.value.clone()));
                 let own = full.split_once('.').map_or(full.as_str(), |(_, own)| own).to_owned();
                 self.alias(alias.as_ref().map_or(own, |a| a.name.value.clone()), table);
             }
-            TableFactor::Derived { alias: Some(alias), .. } | TableFactor::UNNEST { alias: Some(alias), .. } => {
+            TableFactor::Derived { alias: Some(alias), .. }
+            | TableFactor::UNNEST { alias: Some(alias), .. } => {
                 self.alias(alias.name.value.clone(), None);
             }
             _ => {}
@@ -229,8 +237,11 @@ impl Visitor for Named {
 }
 
 fn full_name(name: &ObjectName) -> String {
-    let parts: Vec<String> =
-        name.0.iter().map(|part| part.as_ident().map_or_else(|| part.to_string(), |i| i.value.clone())).collect();
+    let parts: Vec<String> = name
+        .0
+        .iter()
+        .map(|part| part.as_ident().map_or_else(|| part.to_string(), |i| i.value.clone()))
+        .collect();
     parts.join(".")
 }
 
@@ -273,7 +284,11 @@ impl Loaded {
     }
 
     fn run(&self, statement: &Statement, wildcard: bool) -> Result<RecordBatch, Problem> {
-        let unit = unit_of(self.tables.iter().flat_map(|(_, columns)| columns.iter().map(|(_, column)| column)));
+        let fine = syntax::names_nanoseconds(statement);
+        let unit = unit_of(
+            self.tables.iter().flat_map(|(_, columns)| columns.iter().map(|(_, column)| column)),
+            fine,
+        );
         let mut left_out: Vec<(String, Problem)> = Vec::new();
         let mut tables: Vec<(&str, Vec<(&str, ArrayRef)>)> = Vec::new();
         for (table, columns) in &self.tables {
@@ -281,13 +296,15 @@ impl Loaded {
             for (name, column) in columns {
                 match to_arrow(name, column, unit) {
                     Ok(array) => arrays.push((name.as_str(), array)),
-                    Err(problem) if wildcard => return Err(problem.with_help("name the columns instead of '*'")),
+                    Err(problem) if wildcard => {
+                        return Err(problem.with_help("name the columns instead of '*'"));
+                    }
                     Err(problem) => left_out.push((name.clone(), problem)),
                 }
             }
             tables.push((table, arrays));
         }
-        match attempts(&statement.to_string(), &tables) {
+        match attempts(statement, &tables) {
             Ok(frame) => ordered(&frame),
             Err(problem) => {
                 let meant = left_out.into_iter().find(|(name, _)| problem.message.contains(name.as_str()));
@@ -298,7 +315,7 @@ impl Loaded {
 }
 
 /// Columns without any value have no type: each is tried until the query agrees.
-fn attempts(query: &str, tables: &[(&str, Vec<(&str, ArrayRef)>)]) -> Result<DataFrame, Problem> {
+fn attempts(query: &Statement, tables: &[(&str, Vec<(&str, ArrayRef)>)]) -> Result<DataFrame, Problem> {
     let mut first = None;
     for empty in [DataType::Null, DataType::String, DataType::Int64, DataType::Boolean] {
         match execute(query, tables, &empty) {
@@ -312,14 +329,19 @@ fn attempts(query: &str, tables: &[(&str, Vec<(&str, ArrayRef)>)]) -> Result<Dat
     Err(first.unwrap_or_else(|| Problem::new("the query gave nothing")))
 }
 
-fn execute(query: &str, tables: &[(&str, Vec<(&str, ArrayRef)>)], empty: &DataType) -> Result<DataFrame, Problem> {
+fn execute(
+    query: &Statement,
+    tables: &[(&str, Vec<(&str, ArrayRef)>)],
+    empty: &DataType,
+) -> Result<DataFrame, Problem> {
     let mut context = SQLContext::new().with_function_registry(Arc::new(Registry));
     for (table, columns) in tables {
         let series = columns.iter().map(|(name, array)| Ok(series_of(name, array, empty)?.into_column()));
-        let frame = DataFrame::new_infer_height(series.collect::<Result<_, Problem>>()?).map_err(polars_problem)?;
+        let frame =
+            DataFrame::new_infer_height(series.collect::<Result<_, Problem>>()?).map_err(polars_problem)?;
         context.register(table, frame.lazy());
     }
-    quietly(|| context.execute(query)?.collect())
+    quietly(|| hoist::execute(&mut context, query)?.collect())
 }
 
 /// The result in canonical columns and in canonical order: polars promises none.

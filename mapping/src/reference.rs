@@ -121,9 +121,8 @@ pub(crate) fn shorten(names: &[String]) -> String {
 /// Reads a text that is nothing but a name or a path: `createdAt`, `rect.x`, `answers.0.text`.
 pub(crate) fn bare_parts(text: &str) -> Option<Vec<String>> {
     let parts: Vec<String> = text.split('.').map(str::to_owned).collect();
-    let word = |part: &String| {
-        !part.is_empty() && part.chars().all(|c| c.is_alphanumeric() || c == '_' || c == '$')
-    };
+    let word =
+        |part: &String| !part.is_empty() && part.chars().all(|c| c.is_alphanumeric() || c == '_' || c == '$');
     let literal = ["true", "false", "null"].iter().any(|l| text.eq_ignore_ascii_case(l));
     let number = text.starts_with(|c: char| c.is_ascii_digit());
     (parts.iter().all(word) && !literal && !number).then_some(parts)

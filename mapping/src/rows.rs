@@ -61,7 +61,8 @@ pub(crate) struct Rows {
 impl Rows {
     /// All rows of a source.
     pub(crate) fn all(count: usize) -> Result<Self, Problem> {
-        let count = u32::try_from(count).map_err(|_| Problem::new("more than 4,294,967,295 rows in one source"))?;
+        let count =
+            u32::try_from(count).map_err(|_| Problem::new("more than 4,294,967,295 rows in one source"))?;
         Ok(Self { picks: (0..count).collect(), items: Vec::new() })
     }
 
@@ -144,7 +145,8 @@ impl View<'_> {
     fn unified(&self, parts: &[Option<Column>]) -> Column {
         let mut builder = ColumnBuilder::new();
         for (part, rows) in parts.iter().zip(self.rows) {
-            (0..rows.picks.len()).for_each(|row| builder.push(part.as_ref().map_or(Value::Null, |c| c.value(row))));
+            (0..rows.picks.len())
+                .for_each(|row| builder.push(part.as_ref().map_or(Value::Null, |c| c.value(row))));
         }
         Column::of(builder)
     }
@@ -233,8 +235,10 @@ impl View<'_> {
         let root_text = wanted.reference.root_text();
         let known = &keys[depth];
         let hint = names::suggestion(path[depth], known.iter().map(String::as_str));
-        let error =
-            MappingError::at(&wanted.asker, format!("no row has '{}' in '{root_text}'{hint}", path.join(".")));
+        let error = MappingError::at(
+            &wanted.asker,
+            format!("no row has '{}' in '{root_text}'{hint}", path.join(".")),
+        );
         if known.is_empty() {
             let types: Vec<&str> = types.into_iter().collect();
             let held = if types.is_empty() { "nulls only".into() } else { types.join(", ") };

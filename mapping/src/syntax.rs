@@ -2,8 +2,6 @@
 
 use std::ops::ControlFlow;
 
-use counterfoil_model::names;
-use polars::sql::keywords::all_functions;
 use sqlparser::ast::{Expr, Function, Ident, Statement, Visit, visit_expressions, visit_expressions_mut};
 use sqlparser::dialect::GenericDialect;
 use sqlparser::parser::{Parser, ParserError, ParserOptions};
@@ -14,15 +12,35 @@ use crate::reference::{Reference, Scope};
 
 /// Functions that make one value of many rows.
 const AGGREGATES: [&str; 29] = [
-    "avg", "corr", "count", "covar", "covar_pop", "covar_samp", "first", "last", "max", "median", "min",
-    "quantile_cont", "quantile_disc", "stdev", "stddev", "stdev_samp", "stddev_samp", "string_agg", "listagg",
-    "group_concat", "sum", "total", "var", "variance", "var_samp", "array_agg", "unnest", "columns", "any_value",
-];
-
-/// Functions that the parser or polars knows under more names than its list has.
-const MORE_FUNCTIONS: [&str; 11] = [
-    "listagg", "group_concat", "truncate", "total", "stdev", "var_samp", "bitand", "bitor", "bitxor", "bitnot",
-    "bitcount",
+    "avg",
+    "corr",
+    "count",
+    "covar",
+    "covar_pop",
+    "covar_samp",
+    "first",
+    "last",
+    "max",
+    "median",
+    "min",
+    "quantile_cont",
+    "quantile_disc",
+    "stdev",
+    "stddev",
+    "stdev_samp",
+    "stddev_samp",
+    "string_agg",
+    "listagg",
+    "group_concat",
+    "sum",
+    "total",
+    "var",
+    "variance",
+    "var_samp",
+    "array_agg",
+    "unnest",
+    "columns",
+    "any_value",
 ];
 
 /// An expression with its names resolved.
@@ -31,7 +49,7 @@ pub(crate) enum Parsed {
     /// Nothing but a name or a path.
     Bare(Reference),
     /// SQL whose identifiers are the texts of these references.
-    Sql { expression: Expr, references: Vec<Reference> },
+    Sql { expression: Box<Expr>, references: Vec<Reference> },
 }
 
 impl Parsed {
@@ -57,14 +75,15 @@ pub(crate) fn parse(text: &str, scope: &Scope) -> Result<Parsed, Problem> {
     if let Some(parts) = name_parts(&expression) {
         return scope.resolve(&parts).map(Parsed::Bare);
     }
-    check_functions(&expression, true)?;
+    check_row_by_row(&expression)?;
     let references = resolve_names(&mut expression, scope)?;
-    crate::checked::guard(&mut expression);
-    Ok(Parsed::Sql { expression, references })
+    crate::guards::guard_expression(&mut expression);
+    Ok(Parsed::Sql { expression: Box::new(expression), references })
 }
 
 fn parser<'a>() -> Parser<'a> {
-    Parser::new(&GenericDialect {}).with_options(ParserOptions { trailing_commas: true, ..Default::default() })
+    Parser::new(&GenericDialect {})
+        .with_options(ParserOptions { trailing_commas: true, ..Default::default() })
 }
 
 fn parse_expression(text: &str) -> Result<Expr, Problem> {
@@ -74,7 +93,9 @@ fn parse_expression(text: &str) -> Result<Expr, Problem> {
     let expression = parser.parse_expr().map_err(wrong)?;
     match parser.peek_token().token {
         Token::EOF => Ok(expression),
-        token => Err(Problem::new(format!("this is not a SQL expression: unexpected '{token}' after '{expression}'"))),
+        token => Err(Problem::new(format!(
+            "this is not a SQL expression: unexpected '{token}' after '{expression}'"
+        ))),
     }
 }
 
@@ -126,7 +147,11 @@ fn resolve_names(expression: &mut Expr, scope: &Scope) -> Result<Vec<Reference>,
 
 /// The name of a reference's column in polars, which reads `^...$` and `*` as patterns.
 pub(crate) fn column_name(text: &str) -> String {
-    if text.starts_with('^') || text.contains('*') { format!("field {}", text.replace('*', "?")) } else { text.into() }
+    if text.starts_with('^') || text.contains('*') {
+        format!("field {}", text.replace('*', "?"))
+    } else {
+        text.into()
+    }
 }
 
 /// Paths with list positions (`answers.0.text`) can't be parsed as SQL, so they are quoted whole.
@@ -137,7 +162,9 @@ fn quote_numbered_paths(text: &str) -> String {
         let length = match first {
             '\'' | '"' => quoted_length(rest, first),
             c if c.is_alphabetic() || c == '_' => path_length(rest),
-            c if c.is_ascii_digit() => rest.find(|c: char| !(c.is_alphanumeric() || c == '.')).unwrap_or(rest.len()),
+            c if c.is_ascii_digit() => {
+                rest.find(|c: char| !(c.is_alphanumeric() || c == '.')).unwrap_or(rest.len())
+            }
             c => c.len_utf8(),
         };
         let (token, tail) = rest.split_at(length);
@@ -173,13 +200,14 @@ fn split_numbered(parts: Vec<String>, scope: &Scope) -> Vec<String> {
     }
 }
 
-/// Refuses unknown functions and, where every row must give one value, what counts over many rows.
-pub(crate) fn check_functions<V: Visit>(query: &V, row_by_row: bool) -> Result<(), Problem> {
+/// Every row must give one value, so nothing may count over many rows.
+fn check_row_by_row(query: &Expr) -> Result<(), Problem> {
     let flow = visit_expressions(query, |inner: &Expr| {
         let checked = match inner {
-            Expr::Function(function) => check_function(function, row_by_row),
-            Expr::Subquery(_) | Expr::InSubquery { .. } | Expr::Exists { .. } if row_by_row => {
-                Err(Problem::new("an expression can't hold a subquery").with_help("'sql' takes a whole query"))
+            Expr::Function(function) => check_function(function),
+            Expr::Subquery(_) | Expr::InSubquery { .. } | Expr::Exists { .. } => {
+                Err(Problem::new("an expression can't hold a subquery")
+                    .with_help("'sql' takes a whole query"))
             }
             _ => Ok(()),
         };
@@ -191,28 +219,41 @@ pub(crate) fn check_functions<V: Visit>(query: &V, row_by_row: bool) -> Result<(
     }
 }
 
-fn check_function(function: &Function, row_by_row: bool) -> Result<(), Problem> {
+fn check_function(function: &Function) -> Result<(), Problem> {
     let written = function.name.to_string();
     let name = written.to_ascii_lowercase();
-    let mut known = all_functions();
-    known.extend(MORE_FUNCTIONS);
-    if !known.contains(&name.as_str()) {
-        let hint = names::suggestion(&name, known.iter().copied());
-        return Err(Problem::new(format!("unknown function '{written}'{hint}")));
-    }
-    if row_by_row && function.over.is_none() && AGGREGATES.contains(&name.as_str()) {
-        return Err(Problem::new(format!("'{written}' makes one value of many rows, and a column needs one for each"))
-            .with_help("add an OVER clause, or use 'sql' for a whole query"));
+    if function.over.is_none() && AGGREGATES.contains(&name.as_str()) {
+        return Err(Problem::new(format!(
+            "'{written}' makes one value of many rows, and a column needs one for each"
+        ))
+        .with_help("add an OVER clause, or use 'sql' for a whole query"));
     }
     Ok(())
 }
 
 /// Whether a division occurs, which may give infinity.
-pub(crate) fn divides<V: Visit>(query: &V) -> bool {
-    visit_expressions(query, |inner: &Expr| match inner {
-        Expr::BinaryOp { op: sqlparser::ast::BinaryOperator::Divide, .. } => ControlFlow::Break(()),
+pub(crate) fn divides(expression: &Expr) -> bool {
+    visit_expressions(expression, |inner: &Expr| match inner {
+        Expr::Function(function) if function.name.to_string() == crate::checked::DIVIDE => {
+            ControlFlow::Break(())
+        }
         _ => ControlFlow::Continue(()),
     })
     .is_break()
 }
 
+/// Whether a text in the query is a time with more than six places of a second.
+pub(crate) fn names_nanoseconds<V: Visit>(query: &V) -> bool {
+    let fine = |text: &str| {
+        let fraction = text.rsplit_once('.').map_or("", |(_, rest)| rest);
+        let digits = fraction.bytes().take_while(u8::is_ascii_digit).count();
+        digits > 6 && text.as_bytes().get(4) == Some(&b'-')
+    };
+    visit_expressions(query, |inner: &Expr| match inner {
+        Expr::Value(value) if value.clone().into_string().is_some_and(|text| fine(&text)) => {
+            ControlFlow::Break(())
+        }
+        _ => ControlFlow::Continue(()),
+    })
+    .is_break()
+}

@@ -35,10 +35,10 @@ enum Format {
 /// Prints the rendering.
 pub fn run(args: &ReportArgs) -> Result<u8, Error> {
     let path = args.run.join("report.json");
-    let text = std::fs::read_to_string(&path).map_err(|source| Error::Io {
+    let text = std::fs::read_to_string(&path).map_err(|problem| Error::Io {
         action: "read",
         path: path.clone(),
-        source,
+        problem,
         help: Some("name the folder of a run, such as runs/moonlanding-20260105T101500Z".into()),
     })?;
     let report: Report = serde_json::from_str(&text)

@@ -68,10 +68,10 @@ pub fn run(args: &ShowArgs, common: &Common) -> Result<u8, Error> {
 
 fn read(args: &ShowArgs) -> Result<(Vec<DifferenceRow>, usize), Error> {
     let path = args.run.join("differences.parquet");
-    let file = File::open(&path).map_err(|source| Error::Io {
+    let file = File::open(&path).map_err(|problem| Error::Io {
         action: "read",
         path: path.clone(),
-        source,
+        problem,
         help: Some("name the folder of a run, such as runs/moonlanding-20260105T101500Z".into()),
     })?;
     let damaged = |e: &dyn std::fmt::Display| Error::other(format!("{}: {e}", path.display()), None);

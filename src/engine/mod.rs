@@ -27,7 +27,7 @@ use counterfoil_model::plan::{Plan, TablePlan};
 use counterfoil_model::report::{
     MergeShown, Pairing, PlanIdentity, Report, Run, SCHEMA, SnapshotIdentity, TableResult,
 };
-use counterfoil_model::{MemoryTable, Table, key};
+use counterfoil_model::key;
 use counterfoil_plan::Loaded;
 use counterfoil_snapshots::{Snapshot, SnapshotWriter};
 use jiff::tz::TimeZone;
@@ -207,7 +207,7 @@ fn take_all(
         .map(|(number, c, connector)| {
             let wanted = wanted(plan, &c.name, connector.as_ref())?;
             let folder = scratch.join(format!("snapshot-{number}"));
-            let snapshot = take::snapshot(&c.name, connector.as_ref(), &wanted, &folder, &rows)?;
+            let snapshot = snapshot(&c.name, connector.as_ref(), &wanted, &folder, &rows)?;
             let manifest = snapshot.manifest();
             log.event("snapshot", json!({ "connection": c.name, "tables": manifest.tables.len(), "root": manifest.root }));
             Ok((c.name.clone(), snapshot))
@@ -307,18 +307,40 @@ fn compare_tables(
                 writer: &writer,
                 folder: &folder,
                 number,
+                source_fields: source_fields(table, &sources),
             })?;
             bar.inc(1);
             Ok((table.name.value.clone(), paired))
         })
         .collect::<Result<_, Error>>()?;
     bar.finish_and_clear();
+    let mut paired = paired;
+    drop_fields_taken_elsewhere(&mut paired);
     let mut compared = Compared { pairs: Pairs::new(), tables: BTreeMap::new() };
     for (name, paired) in paired {
         compared.pairs.insert(name.clone(), Arc::new(paired.pair));
         compared.tables.insert(name, TableFacts { pairings: paired.pairings, shown_key: paired.shown_key });
     }
     Ok(compared)
+}
+
+/// Every field of every source of a table, as `connection.table.field`.
+fn source_fields(table: &TablePlan, sources: &BTreeMap<String, Source>) -> BTreeSet<String> {
+    let own = sources.iter().filter(|(name, _)| coverage::uses(table, name));
+    own.flat_map(|(name, s)| s.facts.columns.iter().map(move |c| format!("{name}.{}", c.name))).collect()
+}
+
+/// A source field that another table of the plan takes from the same source is not unseen.
+fn drop_fields_taken_elsewhere(paired: &mut [(String, pairing::Paired)]) {
+    let mut taken = BTreeSet::new();
+    for (_, paired) in paired.iter() {
+        let open: BTreeSet<&str> = paired.pair.unpaired.iter().map(|u| u.column.as_str()).collect();
+        let fields = paired.source_fields.iter().filter(|f| !open.contains(f.as_str()));
+        taken.extend(fields.cloned());
+    }
+    for (_, paired) in paired.iter_mut() {
+        paired.pair.unpaired.retain(|u| u.in_target || u.ignored || !taken.contains(&u.column));
+    }
 }
 
 fn zone(loaded: &Loaded) -> Result<TimeZone, Error> {
@@ -529,9 +551,4 @@ fn write_run(folder: &Path, loaded: &Loaded, report: &Report) -> Result<(), Erro
         write("junit.xml", counterfoil_reports::junit(report))?;
     }
     Ok(())
-}
-
-/// A table in memory as a source, for tests and for `diff`.
-pub fn memory_source(connection: &str, table: MemoryTable, facts: counterfoil_model::TableFacts) -> Source {
-    Source { connection: connection.into(), table: Arc::new(table), facts }
 }

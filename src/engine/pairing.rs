@@ -1,5 +1,6 @@
 //! Expected and actual, brought to one key and one order: the pair that validators look at.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -38,6 +39,8 @@ pub struct Parts<'a> {
     pub folder: &'a Path,
     /// The table's number, for file names.
     pub number: usize,
+    /// Every field of every source, as `connection.table.field`.
+    pub source_fields: BTreeSet<String>,
 }
 
 /// A pair, with what the report says about it.
@@ -48,6 +51,8 @@ pub struct Paired {
     pub pairings: Vec<Pairing>,
     /// The key's columns as findings show them.
     pub shown_key: Vec<String>,
+    /// Every field of every source, as `connection.table.field`.
+    pub source_fields: BTreeSet<String>,
 }
 
 /// Makes the pair of a table.
@@ -86,7 +91,7 @@ pub fn pair(parts: Parts<'_>) -> Result<Paired, Error> {
         allow_empty: parts.plan.allow_empty,
         counts_unknown: None,
     };
-    Ok(Paired { pair, pairings, shown_key })
+    Ok(Paired { pair, pairings, shown_key, source_fields: parts.source_fields })
 }
 
 /// The columns by which rows pair, and those that findings show where they differ.

@@ -7,7 +7,7 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use counterfoil_connectors::{Connector, ConnectorError, ErrorKind};
 use counterfoil_model::names::fold;
-use counterfoil_model::{KeySpec, TableFacts};
+use counterfoil_model::KeySpec;
 use counterfoil_snapshots::{Manifest, Snapshot, SnapshotWriter, TableManifest};
 use indicatif::ProgressBar;
 use rayon::prelude::*;
@@ -104,9 +104,4 @@ pub fn key_of(schema: &SchemaRef, columns: &[String]) -> Option<KeySpec> {
     };
     let positions: Option<Vec<usize>> = columns.iter().map(at).collect();
     positions.filter(|p| !p.is_empty()).map(KeySpec::plain)
-}
-
-/// A view of facts with the columns that a snapshot really has.
-pub fn column_names(facts: &TableFacts) -> Vec<&str> {
-    facts.columns.iter().map(|c| c.name.as_str()).collect()
 }

@@ -13,6 +13,7 @@ mod json_field;
 mod orphan;
 mod row_count;
 mod row_diff;
+mod support;
 mod timestamp;
 mod uniqueness;
 
