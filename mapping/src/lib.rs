@@ -23,6 +23,7 @@ mod outputs;
 mod query;
 mod reference;
 mod rows;
+mod settings;
 mod syntax;
 
 use std::collections::BTreeMap;
@@ -36,6 +37,7 @@ use counterfoil_model::{Table, TableFacts, Value};
 pub use derive::derive;
 pub use error::MappingError;
 pub use expression::evaluate;
+pub use settings::{set_threads, tables_in};
 
 /// One source table.
 #[derive(Clone)]

@@ -236,7 +236,7 @@ impl Visitor for Named {
     }
 }
 
-fn full_name(name: &ObjectName) -> String {
+pub(crate) fn full_name(name: &ObjectName) -> String {
     let parts: Vec<String> = name
         .0
         .iter()

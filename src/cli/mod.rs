@@ -77,18 +77,18 @@ pub fn main() -> ExitCode {
     let _ = miette::set_hook(Box::new(|_| {
         Box::new(miette::MietteHandlerOpts::new().context_lines(1).width(100).build())
     }));
+    if let Some(threads) = cli.common.threads {
+        // First, while there is a single thread.
+        counterfoil_mapping::set_threads(threads.max(1));
+        // Fails only where a pool exists already, which nothing before this line makes.
+        let _ = rayon::ThreadPoolBuilder::new().num_threads(threads.max(1)).build_global();
+    }
     let _ = ctrlc::set_handler(|| {
         work::discard();
         let _ = writeln!(std::io::stderr(), "\ninterrupted: nothing was kept of this run, earlier runs are whole");
         #[allow(clippy::exit)]
         std::process::exit(INTERRUPTED);
     });
-    if let Some(threads) = cli.common.threads {
-        // Fails only where a pool exists already, which nothing before this line makes.
-        let _ = rayon::ThreadPoolBuilder::new().num_threads(threads.max(1)).build_global();
-        // SAFETY is not at stake: polars reads this once, later, when its own pool is made.
-        counterfoil_mapping::set_threads(threads.max(1));
-    }
     let result = match &cli.command {
         Command::Run(args) => run::run(args, &cli.common),
         Command::Snapshot(args) => snapshot::run(args, &cli.common),

@@ -33,6 +33,9 @@ fn join(path: &[(String, String)]) -> String {
 
 type Read<T> = Result<T, String>;
 
+/// Collection and id of each step of a path, and fields with their values.
+type Parts = (Vec<(String, String)>, Vec<(String, Value)>);
+
 /// How deep maps may nest; Firestore itself allows 20 levels.
 const MAX_DEPTH: usize = 100;
 
@@ -52,7 +55,7 @@ pub(super) fn document(record: &[u8]) -> Read<Document> {
     Ok(Document { path, fields })
 }
 
-fn entity(bytes: &[u8], depth: usize) -> Read<(Vec<(String, String)>, Vec<(String, Value)>)> {
+fn entity(bytes: &[u8], depth: usize) -> Read<Parts> {
     if depth > MAX_DEPTH {
         return Err("maps nested too deep".into());
     }

@@ -15,6 +15,9 @@ pub(super) struct LogError {
     pub problem: String,
 }
 
+/// Offset, type and data of a fragment.
+type Fragment<'a> = (usize, u8, &'a [u8]);
+
 fn wrong<T>(offset: usize, problem: impl Into<String>) -> Result<T, LogError> {
     Err(LogError { offset, problem: problem.into() })
 }
@@ -56,7 +59,7 @@ impl<'a> Records<'a> {
         }
     }
 
-    fn fragment(&mut self) -> Result<Option<(usize, u8, &'a [u8])>, LogError> {
+    fn fragment(&mut self) -> Result<Option<Fragment<'a>>, LogError> {
         loop {
             let left = BLOCK - self.at % BLOCK;
             if left < HEADER {

@@ -1,0 +1,166 @@
+//! Files as tables: Parquet, Arrow IPC, CSV, JSON Lines. A file, or a folder of files of one kind, is a connection;
+//! a table is named after its file. A subfolder of files is one table, its files in the order of their names.
+
+mod columnar;
+mod csv;
+mod jsonl;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+use counterfoil_model::TableFacts;
+use counterfoil_model::names::suggestion;
+use counterfoil_model::table::ColumnFacts;
+
+use crate::memory::Slices;
+use crate::{Connector, ConnectorError, ErrorKind, Scan};
+
+/// The kinds of files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Format {
+    Parquet,
+    Arrow,
+    Csv,
+    JsonLines,
+}
+
+impl Format {
+    fn extensions(self) -> &'static [&'static str] {
+        match self {
+            Self::Parquet => &["parquet"],
+            Self::Arrow => &["arrow", "ipc", "feather"],
+            Self::Csv => &["csv"],
+            Self::JsonLines => &["jsonl", "ndjson"],
+        }
+    }
+}
+
+/// Files of one kind.
+#[derive(Debug)]
+pub struct Files {
+    url: String,
+    place: String,
+    format: Format,
+    tables: BTreeMap<String, Vec<PathBuf>>,
+}
+
+impl Files {
+    /// Opens a file or a folder of files.
+    ///
+    /// # Errors
+    /// For a missing path, or a folder without a file of this kind.
+    pub fn open(scheme: &str, path: &Path, url: &str) -> Result<Self, ConnectorError> {
+        let place = path.display().to_string();
+        let format = match scheme {
+            "parquet" => Format::Parquet,
+            "arrow" => Format::Arrow,
+            "csv" => Format::Csv,
+            _ => Format::JsonLines,
+        };
+        let metadata = path.metadata().map_err(|e| io(path, &e))?;
+        let mut tables = BTreeMap::new();
+        if metadata.is_file() {
+            tables.insert(stem(path), vec![path.to_path_buf()]);
+        } else {
+            for entry in sorted(path)? {
+                if entry.is_dir() {
+                    let parts: Vec<PathBuf> = sorted(&entry)?.into_iter().filter(|p| fits(p, format)).collect();
+                    if !parts.is_empty() {
+                        tables.insert(stem(&entry), parts);
+                    }
+                } else if fits(&entry, format) && tables.insert(stem(&entry), vec![entry.clone()]).is_some() {
+                    let problem = format!("two files are named '{}'", stem(&entry));
+                    return Err(ConnectorError::new(ErrorKind::Corrupt, place, problem));
+                }
+            }
+        }
+        if tables.is_empty() {
+            let problem = format!("there is no .{} file in this folder", format.extensions().join(" or ."));
+            return Err(ConnectorError::new(ErrorKind::NotFound, place, problem));
+        }
+        Ok(Self { url: url.into(), place, format, tables })
+    }
+
+    fn parts(&self, table: &str) -> Result<&[PathBuf], ConnectorError> {
+        self.tables.get(table).map(Vec::as_slice).ok_or_else(|| {
+            let hint = suggestion(table, self.tables.keys().map(String::as_str));
+            ConnectorError::new(ErrorKind::NotFound, &self.place, format!("there is no table '{table}'{hint}"))
+        })
+    }
+
+    fn read(&self, table: &str) -> Result<Read, ConnectorError> {
+        let parts = self.parts(table)?;
+        match self.format {
+            Format::Parquet => columnar::parquet(parts),
+            Format::Arrow => columnar::arrow(parts),
+            Format::Csv => csv::read(parts),
+            Format::JsonLines => jsonl::read(parts),
+        }
+    }
+}
+
+/// A table that was read: canonical columns, and for each in how many rows it was missing.
+struct Read {
+    batch: RecordBatch,
+    missing: BTreeMap<String, u64>,
+}
+
+impl Connector for Files {
+    fn url(&self) -> &str {
+        &self.url
+    }
+
+    fn consistency(&self) -> String {
+        "files as they are".into()
+    }
+
+    fn tables(&self) -> Result<Vec<String>, ConnectorError> {
+        Ok(self.tables.keys().cloned().collect())
+    }
+
+    fn facts(&self, table: &str) -> Result<TableFacts, ConnectorError> {
+        let read = self.read(table)?;
+        let schema: SchemaRef = read.batch.schema();
+        let columns = schema.fields().iter().map(|f| ColumnFacts {
+            name: f.name().clone(),
+            missing: read.missing.get(f.name()).copied().unwrap_or(0),
+            ..ColumnFacts::default()
+        });
+        Ok(TableFacts { kind: "file".into(), columns: columns.collect(), ..TableFacts::default() })
+    }
+
+    fn scan(&self, table: &str, _mixed: &BTreeSet<String>) -> Result<Box<dyn Scan + '_>, ConnectorError> {
+        Ok(Box::new(Slices { batch: self.read(table)?.batch, next: 0 }))
+    }
+}
+
+fn sorted(folder: &Path) -> Result<Vec<PathBuf>, ConnectorError> {
+    let entries = folder.read_dir().map_err(|e| io(folder, &e))?;
+    let mut paths: Vec<PathBuf> =
+        entries.map(|e| e.map(|e| e.path())).collect::<Result<_, _>>().map_err(|e| io(folder, &e))?;
+    paths.sort();
+    Ok(paths)
+}
+
+fn fits(path: &Path, format: Format) -> bool {
+    path.extension().and_then(|e| e.to_str()).is_some_and(|e| format.extensions().contains(&e))
+}
+
+fn stem(path: &Path) -> String {
+    path.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
+fn io(path: &Path, error: &std::io::Error) -> ConnectorError {
+    let kind = match error.kind() {
+        std::io::ErrorKind::NotFound => ErrorKind::NotFound,
+        std::io::ErrorKind::PermissionDenied => ErrorKind::NoPermission,
+        _ => ErrorKind::Storage,
+    };
+    ConnectorError::new(kind, path.display().to_string(), error.to_string())
+}
+
+fn corrupt(path: &Path, problem: impl std::fmt::Display) -> ConnectorError {
+    ConnectorError::new(ErrorKind::Corrupt, path.display().to_string(), problem.to_string())
+}
