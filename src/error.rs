@@ -81,7 +81,9 @@ impl Error {
     }
 
     /// A connection could not be used.
-    pub fn connection(name: &str, problem: ConnectorError) -> Self {
+    pub fn connection(name: &str, mut problem: ConnectorError) -> Self {
+        problem.place = without_password(&problem.place);
+        problem.problem = without_password(&problem.problem);
         let help = problem.help.clone().or_else(|| match problem.kind {
             ErrorKind::Locked => Some("a writer holds the database: run again when it has finished".into()),
             _ => None,
@@ -95,8 +97,34 @@ impl Error {
     }
 }
 
+/// Text in which whatever looks like `user:password@` has lost its password.
+pub fn without_password(text: &str) -> String {
+    let clean = |word: &str| -> String {
+        let Some(at) = word.rfind('@') else { return word.to_owned() };
+        // The user starts after the last slash before it; `sqlite:user:pw@host` has none.
+        let start = word[..at].rfind('/').map_or(0, |slash| slash + 1);
+        match word[start..at].rfind(':') {
+            Some(colon) => format!("{}:***{}", &word[..start + colon], &word[at..]),
+            None => word.to_owned(),
+        }
+    };
+    text.split(' ').map(clean).collect::<Vec<_>>().join(" ")
+}
+
 impl From<PlanErrors> for Error {
     fn from(errors: PlanErrors) -> Self {
         Self::Plan(Box::new(errors))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_password;
+
+    #[test]
+    fn passwords_disappear_and_the_rest_stays() {
+        assert_eq!(without_password("postgres://u:s3cret@host/db: refused"), "postgres://u:***@host/db: refused");
+        assert_eq!(without_password("sqlite:user:pw@x.db"), "sqlite:user:***@x.db");
+        assert_eq!(without_password("/data/a@b.db, table 't'"), "/data/a@b.db, table 't'");
     }
 }

@@ -59,12 +59,28 @@ impl FirestoreExport {
         let base = overall.parent().unwrap_or(path).to_path_buf();
         let mut export =
             Self { url: url.into(), place: path.display().to_string(), files: Vec::new(), tables: BTreeMap::new() };
-        for output in outputs(&overall, &base)? {
-            let bytes = read(&output)?;
-            export.catalogue(export.files.len(), &output, &bytes)?;
-            export.files.push((output, bytes));
+        for (metadata, count, files) in outputs(&overall, &base)? {
+            let before = export.documents();
+            let mut last = metadata;
+            for output in files {
+                let bytes = read(&output)?;
+                export.catalogue(export.files.len(), &output, &bytes)?;
+                last.clone_from(&output);
+                export.files.push((output, bytes));
+            }
+            // A file that was cut between two records is whole but for what is gone.
+            let found = export.documents() - before;
+            if count.is_some_and(|count| count != found) {
+                let problem = format!("the metadata count {} documents, but {found} are there", count.unwrap_or(0));
+                let end = export.files.last().map_or(0, |(_, bytes)| bytes.len());
+                return Err(damaged(&last, &LogError { offset: end, problem }));
+            }
         }
         Ok(export)
+    }
+
+    fn documents(&self) -> u64 {
+        self.tables.values().map(|c| c.documents.len() as u64).sum()
     }
 
     fn catalogue(&mut self, file: usize, path: &Path, bytes: &[u8]) -> Result<(), ConnectorError> {
@@ -145,30 +161,53 @@ fn overall_metadata(path: &Path) -> Result<PathBuf, ConnectorError> {
     }
 }
 
-/// The output files that the metadata name, in their order.
-fn outputs(overall: &Path, base: &Path) -> Result<Vec<PathBuf>, ConnectorError> {
+/// A metadata file, how many documents its outputs hold, and the outputs in order.
+type Outputs = (PathBuf, Option<u64>, Vec<PathBuf>);
+
+/// The output files that the metadata name.
+fn outputs(overall: &Path, base: &Path) -> Result<Vec<Outputs>, ConnectorError> {
     let bytes = read(overall)?;
     let mut records = Records::starting_at(&bytes, 0);
-    let mut files = Vec::new();
+    let mut all: Vec<Outputs> = Vec::new();
     while let Some((offset, record)) = records.next().map_err(|e| damaged(overall, &e))? {
-        let broken = |problem: &str| damaged(overall, &LogError { offset, problem: problem.into() });
-        for metadata in texts(&record, &[1, 2]).unwrap_or_default() {
-            let metadata = base.join(metadata.replace('\\', "/"));
+        // The first record is a version, and no message.
+        for (name, count) in kinds(&record).unwrap_or_default() {
+            let metadata = base.join(name.replace('\\', "/"));
             let folder = metadata.parent().unwrap_or(base).to_path_buf();
             let inner = read(&metadata)?;
-            for file in texts(&inner, &[2, 2]).map_err(|p| damaged(&metadata, &LogError { offset: 0, problem: p.into() }))? {
-                let file = folder.join(file.replace('\\', "/"));
-                if files.contains(&file) {
-                    return Err(broken("an output file is named twice"));
-                }
-                files.push(file);
+            let names = texts(&inner, &[2, 2]);
+            let names = names.map_err(|p| damaged(&metadata, &LogError { offset: 0, problem: p.into() }))?;
+            let files: Vec<PathBuf> = names.iter().map(|f| folder.join(f.replace('\\', "/"))).collect();
+            if all.iter().any(|(_, _, earlier)| earlier.iter().any(|f| files.contains(f))) {
+                return Err(damaged(overall, &LogError { offset, problem: "an output file is named twice".into() }));
             }
+            all.push((metadata, count, files));
         }
     }
-    if files.is_empty() {
+    if all.iter().all(|(_, _, files)| files.is_empty()) {
         return Err(ConnectorError::new(ErrorKind::Corrupt, overall.display().to_string(), "the export names no output file"));
     }
-    Ok(files)
+    Ok(all)
+}
+
+/// The metadata files that an overall metadata's record names, with their number of documents.
+fn kinds(record: &[u8]) -> Result<Vec<(String, Option<u64>)>, &'static str> {
+    let mut found = Vec::new();
+    let mut fields = proto::Fields::new(record);
+    while let Some((number, field)) = fields.next()? {
+        let (1, proto::Field::Bytes(inner)) = (number, field) else { continue };
+        let (mut name, mut count) = (None, None);
+        let mut parts = proto::Fields::new(inner);
+        while let Some((number, field)) = parts.next()? {
+            match (number, field) {
+                (2, proto::Field::Bytes(text)) => name = std::str::from_utf8(text).ok().map(str::to_owned),
+                (3, proto::Field::Varint(n)) => count = Some(n),
+                _ => {}
+            }
+        }
+        found.extend(name.map(|n| (n, count)));
+    }
+    Ok(found)
 }
 
 /// The texts at a path of field numbers. The record before the paths in the overall metadata is no message.
