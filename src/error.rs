@@ -33,7 +33,9 @@ pub enum Error {
     },
     /// The snapshot store failed.
     #[error(transparent)]
-    #[diagnostic(help("is the disk full, or the folder read-only? Nothing was written to the source or the target"))]
+    #[diagnostic(help(
+        "is the disk full, or the folder read-only? Nothing was written to the source or the target"
+    ))]
     Snapshot(#[from] SnapshotError),
     /// A file of ours could not be written or read.
     #[error("failed to {action} {}: {problem}", path.display())]
@@ -74,7 +76,9 @@ impl Error {
             std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => {
                 Some("choose a folder that can be written with --out DIR".into())
             }
-            std::io::ErrorKind::StorageFull => Some("the disk is full: free some space, or choose another with --out DIR".into()),
+            std::io::ErrorKind::StorageFull => {
+                Some("the disk is full: free some space, or choose another with --out DIR".into())
+            }
             _ => None,
         };
         Self::Io { action, path: path.into(), problem, help }
@@ -123,7 +127,10 @@ mod tests {
 
     #[test]
     fn passwords_disappear_and_the_rest_stays() {
-        assert_eq!(without_password("postgres://u:s3cret@host/db: refused"), "postgres://u:***@host/db: refused");
+        assert_eq!(
+            without_password("postgres://u:s3cret@host/db: refused"),
+            "postgres://u:***@host/db: refused"
+        );
         assert_eq!(without_password("sqlite:user:pw@x.db"), "sqlite:user:***@x.db");
         assert_eq!(without_password("/data/a@b.db, table 't'"), "/data/a@b.db, table 't'");
     }

@@ -101,7 +101,9 @@ fn names_the_nearest_table(subject: &Subject<'_>) -> Result<(), String> {
     let connector = (subject.make)(&[("users", vec![("id", ids(1))])]);
     for result in [connector.facts("usres").map(drop), connector.scan("usres", &BTreeSet::new()).map(drop)] {
         let Err(error) = result else { return Err("an unknown table is an error".into()) };
-        law(error.kind == ErrorKind::NotFound, || format!("an unknown table is not found, not {:?}", error.kind))?;
+        law(error.kind == ErrorKind::NotFound, || {
+            format!("an unknown table is not found, not {:?}", error.kind)
+        })?;
         law(error.to_string().contains("'users'"), || format!("the nearest name is in '{error}'"))?;
     }
     Ok(())
@@ -111,7 +113,8 @@ fn names_the_nearest_table(subject: &Subject<'_>) -> Result<(), String> {
 fn gives_back_every_value(subject: &Subject<'_>) -> Result<(), String> {
     for value in extremes() {
         let Some(wanted) = (subject.holds)(&value) else { continue };
-        let connector = (subject.make)(&[("t", vec![("id", ids(2)), ("v", vec![value.clone(), Value::Null])])]);
+        let connector =
+            (subject.make)(&[("t", vec![("id", ids(2)), ("v", vec![value.clone(), Value::Null])])]);
         let batches = read(connector.as_ref(), "t")?;
         let found = column(&batches, "v").ok_or("the column 'v' is there")?;
         // NaN is no equal of itself, so texts are compared: they tell every bit that matters.
@@ -123,7 +126,11 @@ fn gives_back_every_value(subject: &Subject<'_>) -> Result<(), String> {
 
 fn keeps_nulls_and_order_of_columns(subject: &Subject<'_>) -> Result<(), String> {
     let text = |s: &str| Value::Text(s.into());
-    let table = vec![("id", ids(3)), ("a", vec![Value::Null, text("x"), Value::Null]), ("b", vec![text("y"), Value::Null, text("z")])];
+    let table = vec![
+        ("id", ids(3)),
+        ("a", vec![Value::Null, text("x"), Value::Null]),
+        ("b", vec![text("y"), Value::Null, text("z")]),
+    ];
     let connector = (subject.make)(&[("t", table.clone())]);
     let batches = read(connector.as_ref(), "t")?;
     for (name, wanted) in &table {
@@ -131,7 +138,8 @@ fn keeps_nulls_and_order_of_columns(subject: &Subject<'_>) -> Result<(), String>
         law(found == *wanted, || format!("column '{name}' is {wanted:?}, not {found:?}"))?;
     }
     let schema = batches[0].schema();
-    let names: Vec<&str> = schema.fields().iter().map(|f| f.name().as_str()).filter(|n| !subject.added.contains(n)).collect();
+    let names: Vec<&str> =
+        schema.fields().iter().map(|f| f.name().as_str()).filter(|n| !subject.added.contains(n)).collect();
     law(names.len() == 3, || format!("there are no other columns than those: {names:?}"))?;
     law(batches.iter().all(|b| b.schema() == schema), || "all batches have the scan's schema".into())
 }
@@ -173,7 +181,8 @@ fn keeps_empty_tables(subject: &Subject<'_>) -> Result<(), String> {
 pub fn extremes() -> Vec<Value> {
     use counterfoil_model::decimal::Decimal;
     use counterfoil_model::time::{MAX_INSTANT, MIN_INSTANT};
-    let decimals = ["0.01", "-99999999999999999999999999999999999999", "0.00000000000000000000000000000000000001"];
+    let decimals =
+        ["0.01", "-99999999999999999999999999999999999999", "0.00000000000000000000000000000000000001"];
     let mut all = vec![
         Value::Bool(true),
         Value::Bool(false),

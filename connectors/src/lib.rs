@@ -82,4 +82,5 @@ pub fn open(url: &str, base: &Path) -> Result<Box<dyn Connector>, ConnectorError
     }
 }
 
-const SCHEMES: &str = "known schemes are sqlite:, firestore-export:, parquet:, csv:, jsonl:, arrow: and snapshot:";
+const SCHEMES: &str =
+    "known schemes are sqlite:, firestore-export:, parquet:, csv:, jsonl:, arrow: and snapshot:";

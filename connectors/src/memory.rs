@@ -55,7 +55,8 @@ impl Connector for Memory {
 
     fn facts(&self, table: &str) -> Result<TableFacts, ConnectorError> {
         let schema = self.table(table)?.schema();
-        let columns = schema.fields().iter().map(|f| ColumnFacts { name: f.name().clone(), ..ColumnFacts::default() });
+        let columns =
+            schema.fields().iter().map(|f| ColumnFacts { name: f.name().clone(), ..ColumnFacts::default() });
         Ok(TableFacts { kind: "table".into(), columns: columns.collect(), ..TableFacts::default() })
     }
 

@@ -37,9 +37,11 @@ impl Sqlite {
         let place = path.display().to_string();
         check_file(path, &place)?;
         let failed = |e: rusqlite::Error| translated(&place, &e);
-        let connection =
-            Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)
-                .map_err(failed)?;
+        let connection = Connection::open_with_flags(
+            path,
+            OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+        )
+        .map_err(failed)?;
         connection.busy_timeout(PATIENCE).map_err(failed)?;
         // The transaction is begun by the first read; it sees one state of the whole database until it ends.
         connection.execute_batch("BEGIN; SELECT count(*) FROM sqlite_schema;").map_err(failed)?;
@@ -56,7 +58,11 @@ impl Sqlite {
             return Ok(());
         }
         let hint = suggestion(table, self.tables.iter().map(String::as_str));
-        Err(ConnectorError::new(ErrorKind::NotFound, &self.place, format!("there is no table '{table}'{hint}")))
+        Err(ConnectorError::new(
+            ErrorKind::NotFound,
+            &self.place,
+            format!("there is no table '{table}'{hint}"),
+        ))
     }
 }
 
@@ -87,9 +93,11 @@ fn translated(place: &str, error: &rusqlite::Error) -> ConnectorError {
             Some("run again when the writer has finished, or let it use WAL mode"),
         ),
         Some(ErrorCode::DatabaseCorrupt) => (ErrorKind::Corrupt, error.to_string(), None),
-        Some(ErrorCode::CannotOpen | ErrorCode::PermissionDenied | ErrorCode::ReadOnly) => {
-            (ErrorKind::NoPermission, error.to_string(), Some("is the file, and its folder where it is in WAL mode, readable?"))
-        }
+        Some(ErrorCode::CannotOpen | ErrorCode::PermissionDenied | ErrorCode::ReadOnly) => (
+            ErrorKind::NoPermission,
+            error.to_string(),
+            Some("is the file, and its folder where it is in WAL mode, readable?"),
+        ),
         _ => (ErrorKind::Storage, error.to_string(), None),
     };
     let error = ConnectorError::new(kind, place, problem);
@@ -102,7 +110,8 @@ fn translated(place: &str, error: &rusqlite::Error) -> ConnectorError {
 fn list(connection: &Connection) -> rusqlite::Result<Vec<String>> {
     let sql = "SELECT name FROM pragma_table_list WHERE schema = 'main' AND type IN ('table', 'view', 'virtual') \
                AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'";
-    let mut names: Vec<String> = connection.prepare(sql)?.query_map([], |r| r.get(0))?.collect::<Result<_, _>>()?;
+    let mut names: Vec<String> =
+        connection.prepare(sql)?.query_map([], |r| r.get(0))?.collect::<Result<_, _>>()?;
     names.sort();
     Ok(names)
 }
@@ -119,7 +128,8 @@ fn read_facts(connection: &Connection, table: &str) -> rusqlite::Result<TableFac
     )?;
     let mut facts = TableFacts { kind, ..TableFacts::default() };
     let mut key: Vec<(i64, String)> = Vec::new();
-    let mut statement = connection.prepare("SELECT name, type, \"notnull\", dflt_value, pk, hidden FROM pragma_table_xinfo(?1)")?;
+    let mut statement = connection
+        .prepare("SELECT name, type, \"notnull\", dflt_value, pk, hidden FROM pragma_table_xinfo(?1)")?;
     let mut rows = statement.query([table])?;
     while let Some(row) = rows.next()? {
         let hidden: i64 = row.get(5)?;
@@ -149,7 +159,8 @@ fn read_facts(connection: &Connection, table: &str) -> rusqlite::Result<TableFac
 
 fn unique_sets(connection: &Connection, table: &str) -> rusqlite::Result<Vec<Vec<String>>> {
     let sql = "SELECT name FROM pragma_index_list(?1) WHERE \"unique\" = 1 AND origin <> 'pk' AND partial = 0 ORDER BY name";
-    let names: Vec<String> = connection.prepare(sql)?.query_map([table], |r| r.get(0))?.collect::<Result<_, _>>()?;
+    let names: Vec<String> =
+        connection.prepare(sql)?.query_map([table], |r| r.get(0))?.collect::<Result<_, _>>()?;
     let mut sets = Vec::new();
     for index in names {
         let sql = "SELECT name FROM pragma_index_info(?1) ORDER BY seqno";
@@ -183,7 +194,8 @@ fn foreign_keys(connection: &Connection, table: &str) -> rusqlite::Result<Vec<Fo
     for (_, mut key, implicit) in keys {
         if implicit {
             let sql = "SELECT name FROM pragma_table_info(?1) WHERE pk > 0 ORDER BY pk";
-            key.references = connection.prepare(sql)?.query_map([&key.table], |r| r.get(0))?.collect::<Result<_, _>>()?;
+            key.references =
+                connection.prepare(sql)?.query_map([&key.table], |r| r.get(0))?.collect::<Result<_, _>>()?;
         }
         all.push(key);
     }
@@ -205,7 +217,8 @@ impl Connector for Sqlite {
 
     fn facts(&self, table: &str) -> Result<TableFacts, ConnectorError> {
         self.known(table)?;
-        read_facts(&self.connection(), table).map_err(|e| translated(&format!("{}, table '{table}'", self.place), &e))
+        read_facts(&self.connection(), table)
+            .map_err(|e| translated(&format!("{}, table '{table}'", self.place), &e))
     }
 
     fn scan(&self, table: &str, mixed: &BTreeSet<String>) -> Result<Box<dyn Scan + '_>, ConnectorError> {
@@ -223,7 +236,16 @@ impl Connector for Sqlite {
         let fields: Vec<_> = facts.columns.iter().zip(&kinds).map(|(c, k)| k.field(&c.name)).collect();
         let columns: Vec<String> = facts.columns.iter().map(|c| quoted(&c.name)).collect();
         let sql = format!("SELECT {} FROM {}", columns.join(", "), quoted(table));
-        Ok(Box::new(SqliteScan { owner: self, place, sql, schema: Arc::new(Schema::new(fields)), kinds, offset: 0, done: false, batches: Vec::new() }))
+        Ok(Box::new(SqliteScan {
+            owner: self,
+            place,
+            sql,
+            schema: Arc::new(Schema::new(fields)),
+            kinds,
+            offset: 0,
+            done: false,
+            batches: Vec::new(),
+        }))
     }
 }
 
@@ -382,7 +404,9 @@ fn canonical(value: ValueRef<'_>) -> Value {
         ValueRef::Integer(i) => Value::Int(i),
         ValueRef::Real(x) => Value::Float(x),
         // Text that is not UTF-8 is kept as the bytes it is.
-        ValueRef::Text(t) => std::str::from_utf8(t).map_or_else(|_| Value::Bytes(t.to_vec()), |s| Value::Text(s.to_owned())),
+        ValueRef::Text(t) => {
+            std::str::from_utf8(t).map_or_else(|_| Value::Bytes(t.to_vec()), |s| Value::Text(s.to_owned()))
+        }
         ValueRef::Blob(b) => Value::Bytes(b.to_vec()),
     }
 }

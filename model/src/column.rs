@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, BinaryViewArray, BinaryViewBuilder, BooleanArray, Date32Array, Decimal128Array, Decimal256Array,
-    FixedSizeBinaryBuilder, Float32Array, Float64Array, Int64Array, NullArray, StringViewBuilder, StructArray,
-    Time64NanosecondArray, UInt64Array,
+    Array, ArrayRef, AsArray, BinaryViewArray, BinaryViewBuilder, BooleanArray, Date32Array, Decimal128Array,
+    Decimal256Array, FixedSizeBinaryBuilder, Float32Array, Float64Array, Int64Array, NullArray,
+    StringViewBuilder, StructArray, Time64NanosecondArray, UInt64Array,
 };
 use arrow::buffer::NullBuffer;
 use arrow::datatypes::{
@@ -115,7 +115,12 @@ impl ColumnBuilder {
 pub fn build(kind: Type, values: &[Value]) -> ArrayRef {
     macro_rules! primitive {
         ($array:ty, $variant:ident) => {
-            Arc::new(values.iter().map(|v| if let Value::$variant(x) = v { Some(*x) } else { None }).collect::<$array>())
+            Arc::new(
+                values
+                    .iter()
+                    .map(|v| if let Value::$variant(x) = v { Some(*x) } else { None })
+                    .collect::<$array>(),
+            )
         };
     }
     match kind {
@@ -127,7 +132,9 @@ pub fn build(kind: Type, values: &[Value]) -> ArrayRef {
         Type::Float => primitive!(Float64Array, Float),
         Type::Date => primitive!(Date32Array, Date),
         Type::Time => primitive!(Time64NanosecondArray, Time),
-        Type::Timestamp => seconds(values.iter().map(|v| if let Value::Timestamp(n) = v { Some(*n) } else { None })),
+        Type::Timestamp => {
+            seconds(values.iter().map(|v| if let Value::Timestamp(n) = v { Some(*n) } else { None }))
+        }
         Type::LocalTimestamp => {
             seconds(values.iter().map(|v| if let Value::LocalTimestamp(n) = v { Some(*n) } else { None }))
         }
@@ -175,7 +182,12 @@ fn decimals(values: &[Value], precision: u8, scale: i8) -> ArrayRef {
     });
     let data_type = Type::Decimal { precision, scale }.data_type();
     if precision <= 38 {
-        Arc::new(unscaled.map(|u| u.and_then(i256::to_i128)).collect::<Decimal128Array>().with_data_type(data_type))
+        Arc::new(
+            unscaled
+                .map(|u| u.and_then(i256::to_i128))
+                .collect::<Decimal128Array>()
+                .with_data_type(data_type),
+        )
     } else {
         Arc::new(unscaled.collect::<Decimal256Array>().with_data_type(data_type))
     }

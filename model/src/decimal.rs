@@ -78,7 +78,9 @@ impl Decimal {
         }
         let mut unscaled = i256::ZERO;
         for digit in significant {
-            unscaled = unscaled.wrapping_mul(i256::from_i128(10)).wrapping_add(i256::from_i128(i128::from(digit - b'0')));
+            unscaled = unscaled
+                .wrapping_mul(i256::from_i128(10))
+                .wrapping_add(i256::from_i128(i128::from(digit - b'0')));
         }
         if negative {
             unscaled = unscaled.wrapping_neg();

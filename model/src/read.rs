@@ -56,15 +56,31 @@ pub enum Epoch {
 
 /// Every form of `as:` with what it means, for the catalogue and for suggestions.
 pub const FORMS: [&str; 17] = [
-    "text", "int", "float", "decimal", "decimal(12,2)", "bool", "timestamp", "timestamp(unix)", "timestamp(unix_ms)",
-    "timestamp(unix_us)", "timestamp(julian)", "date", "time", "uuid", "json", "base64", "hex",
+    "text",
+    "int",
+    "float",
+    "decimal",
+    "decimal(12,2)",
+    "bool",
+    "timestamp",
+    "timestamp(unix)",
+    "timestamp(unix_ms)",
+    "timestamp(unix_us)",
+    "timestamp(julian)",
+    "date",
+    "time",
+    "uuid",
+    "json",
+    "base64",
+    "hex",
 ];
 
 impl FromStr for ReadAs {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let folded: String = text.chars().filter(|c| !c.is_whitespace()).flat_map(char::to_lowercase).collect();
+        let folded: String =
+            text.chars().filter(|c| !c.is_whitespace()).flat_map(char::to_lowercase).collect();
         Ok(match folded.as_str() {
             "text" => Self::Text,
             "int" => Self::Int,
@@ -181,7 +197,9 @@ pub fn read_as(value: &Value, wanted: ReadAs, zone: &TimeZone) -> Result<Value, 
 /// Numbers as they are, text as the decimal it spells.
 fn number(value: &Value) -> Result<Value, Unreadable> {
     match value {
-        Value::Int(_) | Value::UInt(_) | Value::Decimal(_) | Value::Float(_) | Value::Float32(_) => Ok(value.clone()),
+        Value::Int(_) | Value::UInt(_) | Value::Decimal(_) | Value::Float(_) | Value::Float32(_) => {
+            Ok(value.clone())
+        }
         Value::Text(s) => Decimal::parse(s.trim()).map(Value::Decimal).ok_or(Unreadable),
         _ => Err(Unreadable),
     }
@@ -196,12 +214,17 @@ fn whole(value: &Value) -> Result<Value, Unreadable> {
         _ => return Err(Unreadable),
     };
     let whole = decimal.to_i128().ok_or(Unreadable)?;
-    i64::try_from(whole).map(Value::Int).or_else(|_| u64::try_from(whole).map(Value::UInt)).map_err(|_| Unreadable)
+    i64::try_from(whole)
+        .map(Value::Int)
+        .or_else(|_| u64::try_from(whole).map(Value::UInt))
+        .map_err(|_| Unreadable)
 }
 
 fn float(value: &Value) -> Result<Value, Unreadable> {
     match value {
-        Value::Float(_) | Value::Float32(_) | Value::Int(_) | Value::UInt(_) | Value::Decimal(_) => Ok(value.clone()),
+        Value::Float(_) | Value::Float32(_) | Value::Int(_) | Value::UInt(_) | Value::Decimal(_) => {
+            Ok(value.clone())
+        }
         Value::Text(s) => s.trim().parse::<f64>().map(Value::Float).map_err(|_| Unreadable),
         _ => Err(Unreadable),
     }
@@ -225,14 +248,20 @@ fn timestamp(value: &Value, epoch: Epoch, zone: &TimeZone) -> Result<Value, Unre
     let nanos = match value {
         Value::Timestamp(n) => *n,
         Value::LocalTimestamp(n) => time::local_to_instant(*n, zone).ok_or(Unreadable)?,
-        Value::Date(d) => time::local_to_instant(i128::from(*d) * 86_400 * time::NANOS, zone).ok_or(Unreadable)?,
+        Value::Date(d) => {
+            time::local_to_instant(i128::from(*d) * 86_400 * time::NANOS, zone).ok_or(Unreadable)?
+        }
         Value::Text(s) => match time::parse_iso(s.trim()).ok_or(Unreadable)? {
             IsoTime::Instant { nanos, .. } => nanos,
             IsoTime::Local(local) => time::local_to_instant(local, zone).ok_or(Unreadable)?,
         },
         number => epoch_nanos(number, epoch)?,
     };
-    if (time::MIN_INSTANT..=time::MAX_INSTANT).contains(&nanos) { Ok(Value::Timestamp(nanos)) } else { Err(Unreadable) }
+    if (time::MIN_INSTANT..=time::MAX_INSTANT).contains(&nanos) {
+        Ok(Value::Timestamp(nanos))
+    } else {
+        Err(Unreadable)
+    }
 }
 
 fn epoch_nanos(value: &Value, epoch: Epoch) -> Result<i128, Unreadable> {

@@ -39,7 +39,8 @@ pub trait Table: Send + Sync {
     /// # Errors
     /// Where a chunk can't be read.
     fn read_all(&self, columns: Option<&[usize]>) -> Result<RecordBatch, TableError> {
-        let failed = |e: arrow::error::ArrowError| TableError { table: self.name().into(), problem: e.to_string() };
+        let failed =
+            |e: arrow::error::ArrowError| TableError { table: self.name().into(), problem: e.to_string() };
         let batches: Vec<RecordBatch> =
             (0..self.chunks()).map(|c| self.read(c, columns)).collect::<Result<_, _>>()?;
         let schema = match columns {

@@ -139,7 +139,8 @@ pub fn parse_time(text: &str) -> Option<i64> {
     if text.contains('.') && fraction.is_empty() || fraction.len() > 9 {
         return None;
     }
-    let two = |p: &str| (p.len() == 2 && p.bytes().all(|b| b.is_ascii_digit())).then(|| p.parse::<i64>().ok())?;
+    let two =
+        |p: &str| (p.len() == 2 && p.bytes().all(|b| b.is_ascii_digit())).then(|| p.parse::<i64>().ok())?;
     let (hour, minute) = (two(parts[0])?, two(parts[1])?);
     let second = parts.get(2).map_or(Some(0), |p| two(p))?;
     if hour > 23 || minute > 59 || second > 59 || !fraction.bytes().all(|b| b.is_ascii_digit()) {
@@ -175,7 +176,9 @@ mod tests {
 
     #[test]
     fn offsets_are_applied() {
-        let Some(IsoTime::Instant { nanos, utc }) = parse_iso("2026-01-05 10:00:00+05:30") else { panic!("unread") };
+        let Some(IsoTime::Instant { nanos, utc }) = parse_iso("2026-01-05 10:00:00+05:30") else {
+            panic!("unread")
+        };
         assert_eq!(format_instant(nanos), "2026-01-05T04:30:00Z");
         assert!(!utc);
         assert_eq!(parse_iso("2026-01-05"), parse_iso("2026-01-05T00:00:00"));
@@ -183,7 +186,16 @@ mod tests {
 
     #[test]
     fn nonsense_is_not_a_time() {
-        for bad in ["", "2026", "2026-13-01", "2026-02-30", "2026-01-05T25:00:00", "2026-01-05T10:00:00.Z", "5/1/2026", "2026-01-05X"] {
+        for bad in [
+            "",
+            "2026",
+            "2026-13-01",
+            "2026-02-30",
+            "2026-01-05T25:00:00",
+            "2026-01-05T10:00:00.Z",
+            "5/1/2026",
+            "2026-01-05X",
+        ] {
             assert_eq!(parse_iso(bad), None, "{bad}");
         }
     }

@@ -114,7 +114,9 @@ impl Type {
             (DataType::Boolean, _) => Self::Bool,
             (DataType::Int64, _) => Self::Int,
             (DataType::UInt64, _) => Self::UInt,
-            (DataType::Decimal128(p, s) | DataType::Decimal256(p, s), _) => Self::Decimal { precision: *p, scale: *s },
+            (DataType::Decimal128(p, s) | DataType::Decimal256(p, s), _) => {
+                Self::Decimal { precision: *p, scale: *s }
+            }
             (DataType::Float32, _) => Self::Float32,
             (DataType::Float64, _) => Self::Float,
             (DataType::Utf8View, _) => Self::Text,

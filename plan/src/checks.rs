@@ -32,8 +32,10 @@ impl Walk<'_> {
         let mut checks: Vec<CheckPlan> = Vec::new();
         for item in items {
             let Some(check) = self.check(item) else { continue };
-            if checks.iter().any(|c| c.validator.value == check.validator.value && c.options == check.options) {
-                let message = format!("the check `{}` stands here twice, with the same options", check.validator.value);
+            if checks.iter().any(|c| c.validator.value == check.validator.value && c.options == check.options)
+            {
+                let message =
+                    format!("the check `{}` stands here twice, with the same options", check.validator.value);
                 self.problems.add(item.place, message);
             }
             checks.push(check);
@@ -49,7 +51,9 @@ impl Walk<'_> {
                 self.validator(node.place, &name.value);
                 Some(CheckPlan { validator: name, ..CheckPlan::default() })
             }
-            Kind::Map(entries) if entries.len() == 1 => entries.first().map(|(key, value)| self.long(key, value)),
+            Kind::Map(entries) if entries.len() == 1 => {
+                entries.first().map(|(key, value)| self.long(key, value))
+            }
             _ => {
                 let help = "write each check as an item of its own: `- orphan: { column: user_id }`";
                 self.problems.advise(
@@ -103,20 +107,23 @@ impl Walk<'_> {
     pub(crate) fn json(&mut self, node: &Node) -> Value {
         match &node.kind {
             Kind::List(items) => items.iter().map(|item| self.json(item)).collect(),
-            Kind::Map(entries) => {
-                Value::Object(entries.iter().map(|(key, value)| (key.text.clone(), self.json(value))).collect())
-            }
+            Kind::Map(entries) => Value::Object(
+                entries.iter().map(|(key, value)| (key.text.clone(), self.json(value))).collect(),
+            ),
             Kind::Scalar { .. } => match node.scalar() {
                 None | Some(Scalar::Null) => Value::Null,
                 Some(Scalar::Bool(value)) => value.into(),
                 Some(Scalar::Text(text)) => text.into(),
-                Some(Scalar::Int(n)) => {
-                    i64::try_from(n).map(Value::from).or_else(|_| u64::try_from(n).map(Value::from)).unwrap_or_default()
+                Some(Scalar::Int(n)) => i64::try_from(n)
+                    .map(Value::from)
+                    .or_else(|_| u64::try_from(n).map(Value::from))
+                    .unwrap_or_default(),
+                Some(Scalar::Float(n)) => {
+                    serde_json::Number::from_f64(n).map(Value::Number).unwrap_or_else(|| {
+                        self.expected(node, "a finite number");
+                        Value::Null
+                    })
                 }
-                Some(Scalar::Float(n)) => serde_json::Number::from_f64(n).map(Value::Number).unwrap_or_else(|| {
-                    self.expected(node, "a finite number");
-                    Value::Null
-                }),
             },
         }
     }

@@ -3,11 +3,11 @@
 use counterfoil_model::names;
 use counterfoil_model::plan::Spanned;
 
+use crate::Known;
 use crate::problem::Problems;
 use crate::scalar::Scalar;
 use crate::source::{Place, Sources};
 use crate::tree::{Key, Kind, Node};
-use crate::Known;
 
 /// What every taker needs.
 pub(crate) struct Walk<'a> {
@@ -76,11 +76,13 @@ impl Walk<'_> {
     pub(crate) fn expected(&mut self, node: &Node, what: &str) {
         let message = format!("expected {what}, found {}", node.describe());
         let help = match node.scalar() {
-            Some(Scalar::Text(text)) if what.contains("true or false") => match text.to_ascii_lowercase().as_str() {
-                "yes" | "on" | "y" => "YAML 1.2 writes `true`",
-                "no" | "off" | "n" => "YAML 1.2 writes `false`",
-                _ => "",
-            },
+            Some(Scalar::Text(text)) if what.contains("true or false") => {
+                match text.to_ascii_lowercase().as_str() {
+                    "yes" | "on" | "y" => "YAML 1.2 writes `true`",
+                    "no" | "off" | "n" => "YAML 1.2 writes `false`",
+                    _ => "",
+                }
+            }
             Some(Scalar::Bool(_) | Scalar::Int(_) | Scalar::Float(_)) if what.contains("text") => {
                 "put it in quotes to make it text"
             }
@@ -140,7 +142,9 @@ impl Walk<'_> {
     /// Text that isn't empty, with other words for what is expected.
     pub(crate) fn text_or(&mut self, node: &Node, what: &str) -> Option<Spanned<String>> {
         match node.scalar() {
-            Some(Scalar::Text(text)) if !text.trim().is_empty() => Some(self.spanned(text.to_owned(), node.place)),
+            Some(Scalar::Text(text)) if !text.trim().is_empty() => {
+                Some(self.spanned(text.to_owned(), node.place))
+            }
             Some(Scalar::Text(_)) => {
                 self.problems.add(node.place, format!("expected {what}, found empty text"));
                 None
@@ -217,7 +221,8 @@ impl Walk<'_> {
             return Some(share);
         }
         let message = format!("expected a share between 0% and 100%, found {}", node.describe());
-        let help = if (1.0..=100.0).contains(&share) { format!("did you mean `{share}%`?") } else { String::new() };
+        let help =
+            if (1.0..=100.0).contains(&share) { format!("did you mean `{share}%`?") } else { String::new() };
         self.problems.advise(node.place, message, help);
         None
     }
@@ -239,7 +244,8 @@ impl Walk<'_> {
             let example = self.connection_names.first().map_or("app", String::as_str);
             let help = format!("for example `{example}.{}`", if text.is_empty() { "users" } else { text });
             self.problems.advise(place, format!("expected `connection.table`, found `{text}`"), help);
-        } else if !self.connection_names.is_empty() && !self.connection_names.iter().any(|c| c == connection) {
+        } else if !self.connection_names.is_empty() && !self.connection_names.iter().any(|c| c == connection)
+        {
             let connections = self.connection_names.clone();
             self.unknown(place, "connection", connection, &connections);
         }

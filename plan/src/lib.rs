@@ -139,12 +139,18 @@ fn build(
         set::apply(&mut root, argument, at + 1, problems);
     }
     let name = sources.text(0).map(|t| t.name.clone()).unwrap_or_default();
-    let mut walk = Walk { problems, sources, env, known, connection_names: Vec::new(), table_names: Vec::new() };
+    let mut walk =
+        Walk { problems, sources, env, known, connection_names: Vec::new(), table_names: Vec::new() };
     walk.plan(&root, &name)
 }
 
 /// A problem that a later stage found with what stands at an origin, shown like the loader's own.
-pub fn problem_at(loaded: &Loaded, origin: Origin, message: impl Into<String>, help: Option<String>) -> PlanError {
+pub fn problem_at(
+    loaded: &Loaded,
+    origin: Origin,
+    message: impl Into<String>,
+    help: Option<String>,
+) -> PlanError {
     let message: String = message.into();
     match loaded.sources.place(origin) {
         Some(place) => PlanError::at(&loaded.sources, place, &message, help.as_deref()),

@@ -105,8 +105,11 @@ impl Problems {
     pub(crate) fn into_errors(mut self, sources: &Sources) -> Option<PlanErrors> {
         self.found.sort();
         self.found.dedup();
-        let problems: Vec<_> =
-            self.found.into_iter().map(|(place, message, help)| PlanError::at(sources, place, &message, help.as_deref())).collect();
+        let problems: Vec<_> = self
+            .found
+            .into_iter()
+            .map(|(place, message, help)| PlanError::at(sources, place, &message, help.as_deref()))
+            .collect();
         let source_name = sources.text(0).map(|t| t.name.clone()).unwrap_or_default();
         (!problems.is_empty()).then_some(PlanErrors { source_name, problems })
     }

@@ -1,7 +1,8 @@
 //! `plan.resolved.yaml`: the plan as it was understood, with all defaults and no secrets, in one form.
 
 use counterfoil_model::plan::{
-    CheckPlan, ColumnPlan, Gate, Ignore, NullVsEmpty, Phase, Plan, Sampling, Spanned, TablePlan, Unicode, Waiver,
+    CheckPlan, ColumnPlan, Gate, Ignore, NullVsEmpty, Phase, Plan, Sampling, Spanned, TablePlan, Unicode,
+    Waiver,
 };
 use serde_json::Value;
 
@@ -151,7 +152,10 @@ fn column(column: &ColumnPlan) -> Entries {
     out.spanned("references", column.references.as_ref());
     out.flag("trim", column.settings.trim);
     out.text("case", column.settings.ignore_case.then_some("insensitive"));
-    out.text("unicode", (column.settings.unicode != Unicode::Exact).then(|| unicode(column.settings.unicode)));
+    out.text(
+        "unicode",
+        (column.settings.unicode != Unicode::Exact).then(|| unicode(column.settings.unicode)),
+    );
     if let Some(tolerance) = column.settings.tolerance {
         out.put("tolerance", number(tolerance));
     }
@@ -218,7 +222,9 @@ fn json(value: &Value) -> Out {
     match value {
         Value::String(text) => Out::Text(text.clone()),
         Value::Array(items) => Out::List(items.iter().map(json).collect()),
-        Value::Object(entries) => Out::Map(Entries(entries.iter().map(|(k, v)| (k.clone(), json(v))).collect())),
+        Value::Object(entries) => {
+            Out::Map(Entries(entries.iter().map(|(k, v)| (k.clone(), json(v))).collect()))
+        }
         other => Out::Bare(other.to_string()),
     }
 }
@@ -284,7 +290,9 @@ fn quoted(text: &str) -> String {
             '\\' => out.push_str("\\\\"),
             '\n' => out.push_str("\\n"),
             '\t' => out.push_str("\\t"),
-            c if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}') => {
+            c if c.is_control()
+                || matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}') =>
+            {
                 out.push_str(&format!("\\u{:04x}", c as u32));
             }
             c => out.push(c),

@@ -76,7 +76,9 @@ mod tests {
 
     #[test]
     fn only_the_core_schema_counts() {
-        for text in ["no", "off", "yes", "y", "2026-12-31", "1_000", "12:30", "1%", "e5", ".", "-", "0x", "1.2.3"] {
+        for text in
+            ["no", "off", "yes", "y", "2026-12-31", "1_000", "12:30", "1%", "e5", ".", "-", "0x", "1.2.3"]
+        {
             assert_eq!(Scalar::plain(text), Scalar::Text(text));
         }
         assert_eq!(Scalar::plain("010"), Scalar::Int(10));

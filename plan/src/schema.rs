@@ -65,27 +65,50 @@ fn definitions() -> Map<String, Value> {
     put("share", share());
     put("expression", json!({ "anyOf": [text("A SQL expression."), { "type": ["number", "boolean"] }] }));
     put("texts", texts(&text("A name."), 1));
-    put("unicode", json!({ "enum": ["exact", "nfc"], "description": "How text is normalised before it is compared." }));
-    put("as", json!({
-        "description": "The type in which both sides are read.",
-        "anyOf": [{ "enum": FORMS }, { "type": "string", "pattern": "^decimal\\([0-9]{1,2}(, ?[0-9]{1,2})?\\)$" }],
-    }));
+    put(
+        "unicode",
+        json!({ "enum": ["exact", "nfc"], "description": "How text is normalised before it is compared." }),
+    );
+    put(
+        "as",
+        json!({
+            "description": "The type in which both sides are read.",
+            "anyOf": [{ "enum": FORMS }, { "type": "string", "pattern": "^decimal\\([0-9]{1,2}(, ?[0-9]{1,2})?\\)$" }],
+        }),
+    );
     let url = text("The URL, such as `sqlite:app.db`.");
     let long = object(&["url"], json!({ "url": url }), "A connection.");
     put("connection", json!({ "anyOf": [url, long] }));
-    put("defaults", object(&[], json!({
-        "timezone": text("IANA name of the zone of times that have none; UTC where left out."),
-        "null_vs_empty": { "enum": ["distinct", "equal"], "description": "How null and '' compare." },
-        "unicode": reference("unicode"),
-    }), "Settings for all tables."));
-    put("ignore", json!({
-        "type": "object", "additionalProperties": text("Why."),
-        "description": "Columns and fields left out on purpose: `name: reason`.",
-    }));
-    put("gate", object(&[], json!({
-        "pass_rate": reference("share"),
-        "inconclusive": { "enum": ["block", "allow"], "description": "Whether undecided checks block." },
-    }), "What breaks the build."));
+    put(
+        "defaults",
+        object(
+            &[],
+            json!({
+                "timezone": text("IANA name of the zone of times that have none; UTC where left out."),
+                "null_vs_empty": { "enum": ["distinct", "equal"], "description": "How null and '' compare." },
+                "unicode": reference("unicode"),
+            }),
+            "Settings for all tables.",
+        ),
+    );
+    put(
+        "ignore",
+        json!({
+            "type": "object", "additionalProperties": text("Why."),
+            "description": "Columns and fields left out on purpose: `name: reason`.",
+        }),
+    );
+    put(
+        "gate",
+        object(
+            &[],
+            json!({
+                "pass_rate": reference("share"),
+                "inconclusive": { "enum": ["block", "allow"], "description": "Whether undecided checks block." },
+            }),
+            "What breaks the build.",
+        ),
+    );
     put("phase", phase());
     put("waiver", waiver());
     put("report", report());
@@ -128,11 +151,20 @@ fn share() -> Value {
 }
 
 fn phase() -> Value {
-    let rate = object(&["rate"], json!({ "rate": {
+    let rate = object(
+        &["rate"],
+        json!({ "rate": {
         "allOf": [reference("share"), { "not": { "enum": [0, "0%"] } }],
-    } }), "This share of the rows, by key hash.");
-    let keys = object(&["keys"], json!({ "keys": text("`target`, or a file of keys.") }), "The rows with these keys.");
-    let phase = object(&[], json!({ "sampling": { "oneOf": [rate, keys] }, "gate": reference("gate") }), "A stage.");
+    } }),
+        "This share of the rows, by key hash.",
+    );
+    let keys = object(
+        &["keys"],
+        json!({ "keys": text("`target`, or a file of keys.") }),
+        "The rows with these keys.",
+    );
+    let phase =
+        object(&[], json!({ "sampling": { "oneOf": [rate, keys] }, "gate": reference("gate") }), "A stage.");
     json!({ "anyOf": [phase, { "type": "null" }] })
 }
 
@@ -152,41 +184,53 @@ fn waiver() -> Value {
             "outcome": { "enum": outcomes(), "description": "The kind of finding." },
         },
     });
-    object(&["id", "match", "owner", "reason"], json!({
-        "id": text("Its id."), "match": what, "owner": text("Who answers for it."),
-        "reason": text("Why it is accepted."),
-        "until": {
-            "type": "string", "format": "date", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$",
-            "description": "The last day it holds.",
-        },
-    }), "A known difference that somebody answers for.")
+    object(
+        &["id", "match", "owner", "reason"],
+        json!({
+            "id": text("Its id."), "match": what, "owner": text("Who answers for it."),
+            "reason": text("Why it is accepted."),
+            "until": {
+                "type": "string", "format": "date", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$",
+                "description": "The last day it holds.",
+            },
+        }),
+        "A known difference that somebody answers for.",
+    )
 }
 
 fn report() -> Value {
-    object(&[], json!({
-        "formats": {
-            "type": "array", "items": { "enum": FORMATS }, "uniqueItems": true,
-            "description": "What is rendered; report.json always is.",
-        },
-        "mask": {
-            "type": "array", "items": { "type": "string", "pattern": "^.+[.][^.]+$" }, "uniqueItems": true,
-            "description": "Columns whose values are hidden, as `table.column`.",
-        },
-        "max_findings": { "type": "integer", "minimum": 0, "description": "The most findings shown of one check." },
-    }), "What is rendered.")
+    object(
+        &[],
+        json!({
+            "formats": {
+                "type": "array", "items": { "enum": FORMATS }, "uniqueItems": true,
+                "description": "What is rendered; report.json always is.",
+            },
+            "mask": {
+                "type": "array", "items": { "type": "string", "pattern": "^.+[.][^.]+$" }, "uniqueItems": true,
+                "description": "Columns whose values are hidden, as `table.column`.",
+            },
+            "max_findings": { "type": "integer", "minimum": 0, "description": "The most findings shown of one check." },
+        }),
+        "What is rendered.",
+    )
 }
 
 fn column() -> Value {
-    let long = object(&[], json!({
-        "expect": reference("expression"), "as": reference("as"),
-        "surrogate": flag("The target minted its own values; learned through the table's `match`."),
-        "references": text("The plan's table whose source ids this column holds."),
-        "trim": flag("White space around text doesn't count."),
-        "case": { "enum": ["exact", "insensitive"], "description": "Whether upper and lower case count." },
-        "unicode": reference("unicode"),
-        "tolerance": { "type": "number", "minimum": 0, "description": "Numbers may differ by this much." },
-        "bits": { "const": "exact", "description": "Floats compare bit by bit, telling -0.0 from 0.0." },
-    }), "A column with a type or tolerances.");
+    let long = object(
+        &[],
+        json!({
+            "expect": reference("expression"), "as": reference("as"),
+            "surrogate": flag("The target minted its own values; learned through the table's `match`."),
+            "references": text("The plan's table whose source ids this column holds."),
+            "trim": flag("White space around text doesn't count."),
+            "case": { "enum": ["exact", "insensitive"], "description": "Whether upper and lower case count." },
+            "unicode": reference("unicode"),
+            "tolerance": { "type": "number", "minimum": 0, "description": "Numbers may differ by this much." },
+            "bits": { "const": "exact", "description": "Floats compare bit by bit, telling -0.0 from 0.0." },
+        }),
+        "A column with a type or tolerances.",
+    );
     let mut long = long;
     long["not"] = json!({ "required": ["tolerance", "bits"] });
     json!({ "anyOf": [reference("expression"), long] })
@@ -194,21 +238,29 @@ fn column() -> Value {
 
 fn table() -> Value {
     let source = json!({ "type": "string", "pattern": "^[^.]+[.].+$", "description": "`connection.table`." });
-    let dedup = object(&["by"], json!({
-        "by": reference("expression"),
-        "keep": { "type": "string", "pattern": "^ *(first|last) *\\([^)]*[^) ][^)]*\\) *$" },
-    }), "Which rows are one, and which of them stays.");
-    let mut table = object(&[], json!({
-        "from": texts(&source, 1),
-        "sql": text("SQL over the sources, for what the short form can't say."),
-        "key": texts(&text("A column."), 0),
-        "match": reference("texts"), "dedup": dedup, "where": reference("expression"),
-        "explode": text("The list whose elements become rows (`__item`, `__index`)."),
-        "columns": { "type": "object", "additionalProperties": reference("column") },
-        "checks": { "type": "array", "items": reference("check"), "minItems": 1 },
-        "ignore": reference("ignore"),
-        "allow_empty": flag("0 = 0 passes."),
-    }), "How a target table follows from the sources, and what is checked.");
+    let dedup = object(
+        &["by"],
+        json!({
+            "by": reference("expression"),
+            "keep": { "type": "string", "pattern": "^ *(first|last) *\\([^)]*[^) ][^)]*\\) *$" },
+        }),
+        "Which rows are one, and which of them stays.",
+    );
+    let mut table = object(
+        &[],
+        json!({
+            "from": texts(&source, 1),
+            "sql": text("SQL over the sources, for what the short form can't say."),
+            "key": texts(&text("A column."), 0),
+            "match": reference("texts"), "dedup": dedup, "where": reference("expression"),
+            "explode": text("The list whose elements become rows (`__item`, `__index`)."),
+            "columns": { "type": "object", "additionalProperties": reference("column") },
+            "checks": { "type": "array", "items": reference("check"), "minItems": 1 },
+            "ignore": reference("ignore"),
+            "allow_empty": flag("0 = 0 passes."),
+        }),
+        "How a target table follows from the sources, and what is checked.",
+    );
     table["oneOf"] = json!([{ "required": ["from"] }, { "required": ["sql"] }]);
     table
 }

@@ -36,11 +36,19 @@ pub(crate) fn fill(url: &str, env: &dyn Fn(&str) -> Option<String>) -> Result<St
     if bad.is_empty() { Ok(out) } else { Err(bad) }
 }
 
-fn variable(inner: &str, end: Option<usize>, env: &dyn Fn(&str) -> Option<String>) -> Result<String, BadVariable> {
+fn variable(
+    inner: &str,
+    end: Option<usize>,
+    env: &dyn Fn(&str) -> Option<String>,
+) -> Result<String, BadVariable> {
     let escape = "write `$${` where you mean `${` itself";
     let Some(end) = end else {
         let message = "`${` is never closed".to_owned();
-        return Err(BadVariable { written: "${".into(), message, help: format!("close it with `}}`, or {escape}") });
+        return Err(BadVariable {
+            written: "${".into(),
+            message,
+            help: format!("close it with `}}`, or {escape}"),
+        });
     };
     let name = &inner[..end];
     let written = format!("${{{name}}}");
@@ -161,9 +169,15 @@ mod tests {
             ("postgres://u:12/34@host/db", "postgres://u:***@host/db"),
             ("postgres://u:${PW}@host/db", "postgres://u:${PW}@host/db"),
             ("postgres://u:x${PW}@host/db", "postgres://u:***@host/db"),
-            ("postgres://u@host:5432/db?sslmode=require&password=x&a=b", "postgres://u@host:5432/db?sslmode=require&password=***&a=b"),
+            (
+                "postgres://u@host:5432/db?sslmode=require&password=x&a=b",
+                "postgres://u@host:5432/db?sslmode=require&password=***&a=b",
+            ),
             ("postgres://u:a=b@host/db?password=q", "postgres://u:***@host/db?password=***"),
-            ("cosmos:AccountEndpoint=https://x.example;AccountKey=abc==;", "cosmos:AccountEndpoint=https://x.example;AccountKey=***;"),
+            (
+                "cosmos:AccountEndpoint=https://x.example;AccountKey=abc==;",
+                "cosmos:AccountEndpoint=https://x.example;AccountKey=***;",
+            ),
             ("postgres://host:5432/db", "postgres://host:5432/db"),
             ("sqlite:a/b@c.db", "sqlite:a/b@c.db"),
             ("${DATABASE_URL}", "${DATABASE_URL}"),

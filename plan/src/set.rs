@@ -89,7 +89,12 @@ fn put(root: &mut Node, steps: &[Key], value: Node) -> Result<(), Refused> {
 }
 
 /// One step down; what is missing is made, save where that could only be a slip of the pen.
-fn descend<'n>(node: &'n mut Node, step: &Key, parents: &[&str], last: bool) -> Result<&'n mut Node, Refused> {
+fn descend<'n>(
+    node: &'n mut Node,
+    step: &Key,
+    parents: &[&str],
+    last: bool,
+) -> Result<&'n mut Node, Refused> {
     lengthen(node, parents);
     let said = if parents.is_empty() { "the plan".to_owned() } else { format!("`{}`", parents.join(".")) };
     let found = node.describe();

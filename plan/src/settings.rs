@@ -53,7 +53,11 @@ impl Walk<'_> {
             (Some(rate), None) => {
                 let share = self.share(rate)?;
                 if share == 0.0 {
-                    self.problems.advise(rate.place, "a sample of 0% is no sample", "leave `sampling` out for all rows");
+                    self.problems.advise(
+                        rate.place,
+                        "a sample of 0% is no sample",
+                        "leave `sampling` out for all rows",
+                    );
                 }
                 Some(Sampling::Rate(share))
             }
@@ -66,7 +70,11 @@ impl Walk<'_> {
                 None
             }
             (None, None) => {
-                self.problems.advise(node.place, "`rate` or `keys` is missing", "for example `sampling: { rate: 1% }`");
+                self.problems.advise(
+                    node.place,
+                    "`rate` or `keys` is missing",
+                    "for example `sampling: { rate: 1% }`",
+                );
                 None
             }
         }
@@ -94,7 +102,8 @@ impl Walk<'_> {
         let mut waiver = Waiver::default();
         let id = self.required(&fields, "id");
         waiver.id = id.and_then(|node| self.text(node)).unwrap_or_default();
-        waiver.owner = self.required(&fields, "owner").and_then(|n| self.text(n)).map(|t| t.value).unwrap_or_default();
+        waiver.owner =
+            self.required(&fields, "owner").and_then(|n| self.text(n)).map(|t| t.value).unwrap_or_default();
         waiver.reason =
             self.required(&fields, "reason").and_then(|n| self.text(n)).map(|t| t.value).unwrap_or_default();
         waiver.until = fields.get("until").and_then(|node| self.date(node));
@@ -105,7 +114,9 @@ impl Walk<'_> {
     }
 
     fn waived(&mut self, node: &Node, waiver: &mut Waiver) {
-        let Some(fields) = self.fields(node, node.place, &["table", "column", "outcome", "key"]) else { return };
+        let Some(fields) = self.fields(node, node.place, &["table", "column", "outcome", "key"]) else {
+            return;
+        };
         if node.entries().is_empty() {
             let help = "say what it waives: `match: { table: users, column: bio, outcome: changed }`";
             self.problems.advise(node.place, "a waiver that matches everything", help);
@@ -156,7 +167,9 @@ impl Walk<'_> {
         let usual = USUAL_FORMATS.iter().map(|f| Spanned::new((*f).to_owned(), Default::default())).collect();
         let mut report = ReportSettings { formats: usual, ..ReportSettings::default() };
         let Some(node) = top.get("report") else { return report };
-        let Some(fields) = self.fields(node, node.place, &["formats", "mask", "max_findings"]) else { return report };
+        let Some(fields) = self.fields(node, node.place, &["formats", "mask", "max_findings"]) else {
+            return report;
+        };
         if let Some(node) = fields.get("formats") {
             report.formats = self.each(node, |walk, place, text| {
                 if !FORMATS.contains(&text) {
@@ -168,7 +181,8 @@ impl Walk<'_> {
             report.mask = self.each(node, Self::masked);
         }
         report.max_findings = fields.get("max_findings").and_then(|node| {
-            let number = if let Some(Scalar::Int(n)) = node.scalar() { usize::try_from(n).ok() } else { None };
+            let number =
+                if let Some(Scalar::Int(n)) = node.scalar() { usize::try_from(n).ok() } else { None };
             if number.is_none() {
                 self.expected(node, "a whole number, 0 or greater");
             }
@@ -198,7 +212,10 @@ impl Walk<'_> {
             self.problems.add(place, format!("expected `table.column`, found `{text}`"));
             return;
         };
-        let known = self.table_names.iter().any(|t| text.strip_prefix(t.as_str()).is_some_and(|rest| rest.starts_with('.')));
+        let known = self
+            .table_names
+            .iter()
+            .any(|t| text.strip_prefix(t.as_str()).is_some_and(|rest| rest.starts_with('.')));
         if !known {
             let tables = self.table_names.clone();
             self.unknown(place, "table", table, &tables);

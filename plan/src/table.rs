@@ -7,7 +7,17 @@ use crate::scalar::Scalar;
 use crate::tree::{Key, Kind, Node};
 
 const KEYS: [&str; 11] = [
-    "from", "sql", "key", "match", "dedup", "where", "explode", "columns", "checks", "ignore", "allow_empty",
+    "from",
+    "sql",
+    "key",
+    "match",
+    "dedup",
+    "where",
+    "explode",
+    "columns",
+    "checks",
+    "ignore",
+    "allow_empty",
 ];
 const COLUMN_KEYS: [&str; 9] =
     ["expect", "as", "surrogate", "references", "trim", "case", "unicode", "tolerance", "bits"];
@@ -48,7 +58,11 @@ impl Walk<'_> {
     fn sources_of(&mut self, fields: &Fields<'_>, table: &mut TablePlan) {
         if let Some(node) = fields.get("from") {
             table.from = self.some_texts(node);
-            let items = if let Kind::List(items) = &node.kind { items.as_slice() } else { std::slice::from_ref(node) };
+            let items = if let Kind::List(items) = &node.kind {
+                items.as_slice()
+            } else {
+                std::slice::from_ref(node)
+            };
             for item in items {
                 if let Some(Scalar::Text(text)) = item.scalar().filter(|s| *s != Scalar::Text("")) {
                     self.connection_dot(item.place, text);
@@ -59,7 +73,11 @@ impl Walk<'_> {
         match (fields.key("from"), fields.key("sql")) {
             (None, None) => {
                 let message = format!("table `{}` has neither `from` nor `sql`", table.name.value);
-                self.problems.advise(fields.place, message, "say what it comes from: `from: connection.table`");
+                self.problems.advise(
+                    fields.place,
+                    message,
+                    "say what it comes from: `from: connection.table`",
+                );
             }
             (Some(_), Some(sql)) => {
                 let message = format!("table `{}` has both `from` and `sql`", table.name.value);
@@ -84,7 +102,11 @@ impl Walk<'_> {
                 Some(self.spanned(text.clone(), node.place))
             }
             (_, Some(Scalar::Null)) => {
-                self.problems.advise(node.place, "expected a SQL expression, found nothing", "for SQL's null write \"NULL\"");
+                self.problems.advise(
+                    node.place,
+                    "expected a SQL expression, found nothing",
+                    "for SQL's null write \"NULL\"",
+                );
                 None
             }
             _ => self.text_or(node, "text (a SQL expression)"),
@@ -113,7 +135,8 @@ impl Walk<'_> {
     }
 
     fn column(&mut self, key: &Key, node: &Node) -> ColumnPlan {
-        let mut column = ColumnPlan { name: self.spanned(key.text.clone(), key.place), ..ColumnPlan::default() };
+        let mut column =
+            ColumnPlan { name: self.spanned(key.text.clone(), key.place), ..ColumnPlan::default() };
         if !matches!(node.kind, Kind::Map(_)) {
             if matches!(node.kind, Kind::List(_)) {
                 self.expected(node, "text (a SQL expression) or a mapping");
@@ -146,7 +169,8 @@ impl Walk<'_> {
         let settings = &mut column.settings;
         settings.trim = self.flag(fields, "trim");
         if let Some(node) = fields.get("case") {
-            settings.ignore_case = self.word(node, &[("exact", false), ("insensitive", true)]).unwrap_or_default();
+            settings.ignore_case =
+                self.word(node, &[("exact", false), ("insensitive", true)]).unwrap_or_default();
         }
         if let Some(node) = fields.get("unicode") {
             settings.unicode = self.unicode(node);
@@ -157,7 +181,11 @@ impl Walk<'_> {
         if let Some(node) = fields.get("bits") {
             settings.exact_bits = self.word(node, &[("exact", true)]).unwrap_or_default();
             if let Some(tolerance) = fields.key("tolerance").filter(|_| settings.exact_bits) {
-                self.problems.advise(tolerance.place, "`tolerance` and `bits: exact` contradict each other", "keep one");
+                self.problems.advise(
+                    tolerance.place,
+                    "`tolerance` and `bits: exact` contradict each other",
+                    "keep one",
+                );
             }
         }
     }
@@ -187,7 +215,11 @@ impl Walk<'_> {
             }
             (None, Some((key, _))) => {
                 let message = format!("surrogate `{}`, but no `match` to pair rows by", key.text);
-                self.problems.advise(key.place, message, "name the columns that tell rows apart: `match: email`");
+                self.problems.advise(
+                    key.place,
+                    message,
+                    "name the columns that tell rows apart: `match: email`",
+                );
             }
             _ => {}
         }

@@ -189,7 +189,11 @@ impl Loader<'_> {
             Event::DocumentStart(_) => {
                 self.documents += 1;
                 if self.documents > 1 {
-                    self.problems.advise(place, "a second document starts here", "a plan is one YAML document");
+                    self.problems.advise(
+                        place,
+                        "a second document starts here",
+                        "a plan is one YAML document",
+                    );
                     return None;
                 }
                 Some(())
@@ -205,7 +209,11 @@ impl Loader<'_> {
             }
             Event::MappingStart(anchor, tag) => {
                 self.text_tag(tag.as_deref(), place);
-                self.open(place, anchor, Body::Map { entries: Vec::new(), seen: HashMap::new(), pending: None })
+                self.open(
+                    place,
+                    anchor,
+                    Body::Map { entries: Vec::new(), seen: HashMap::new(), pending: None },
+                )
             }
             Event::SequenceEnd | Event::MappingEnd => self.close(place),
             Event::Alias(anchor) => self.alias(anchor, place),
@@ -216,7 +224,8 @@ impl Loader<'_> {
     /// Whether a tag makes a word text; other tags are refused.
     fn text_tag(&mut self, tag: Option<&Tag>, place: Place) -> bool {
         let Some(tag) = tag else { return false };
-        if (tag.is_yaml_core_schema() && tag.suffix == "str") || (tag.handle.is_empty() && tag.suffix == "!") {
+        if (tag.is_yaml_core_schema() && tag.suffix == "str") || (tag.handle.is_empty() && tag.suffix == "!")
+        {
             return true;
         }
         self.problems.advise(place, format!("a plan knows no tag such as `{tag}`"), "take the tag away");
@@ -290,13 +299,22 @@ impl Loader<'_> {
 }
 
 /// A value that stands where a key should.
-fn key(node: Node, seen: &HashMap<String, usize>, entries: &[(Key, Node)], problems: &mut Problems) -> Pending {
+fn key(
+    node: Node,
+    seen: &HashMap<String, usize>,
+    entries: &[(Key, Node)],
+    problems: &mut Problems,
+) -> Pending {
     let Kind::Scalar { text, .. } = node.kind else {
         problems.add(node.place, "a key must be text");
         return Pending::Drop;
     };
     if text == "<<" {
-        problems.advise(node.place, "`<<` merges nothing", "merge keys went with YAML 1.1; use a whole alias instead");
+        problems.advise(
+            node.place,
+            "`<<` merges nothing",
+            "merge keys went with YAML 1.1; use a whole alias instead",
+        );
         return Pending::Drop;
     }
     if let Some((first, _)) = seen.get(&text).and_then(|at| entries.get(*at)) {

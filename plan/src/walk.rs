@@ -12,7 +12,17 @@ use crate::source::Place;
 use crate::tree::{Key, Kind, Node};
 
 const KEYS: [&str; 11] = [
-    "version", "name", "connections", "target", "defaults", "tables", "phases", "waivers", "gate", "report", "ignore",
+    "version",
+    "name",
+    "connections",
+    "target",
+    "defaults",
+    "tables",
+    "phases",
+    "waivers",
+    "gate",
+    "report",
+    "ignore",
 ];
 
 impl Walk<'_> {
@@ -44,7 +54,11 @@ impl Walk<'_> {
         match node.scalar() {
             Some(Scalar::Int(1)) => {}
             Some(Scalar::Int(n)) => {
-                self.problems.advise(node.place, format!("version {n} is unknown"), "this counterfoil reads version 1");
+                self.problems.advise(
+                    node.place,
+                    format!("version {n} is unknown"),
+                    "this counterfoil reads version 1",
+                );
             }
             _ => self.expected(node, "the number 1"),
         }
@@ -57,7 +71,11 @@ impl Walk<'_> {
         let name = self.text(node).map(|t| t.value).unwrap_or_default();
         if name.contains(|c: char| matches!(c, '/' | '\\') || c.is_control()) || name.starts_with('.') {
             let message = format!("`{name}` can't name a folder");
-            self.problems.advise(node.place, message, "runs are kept in folders of this name: take letters, digits and `-`");
+            self.problems.advise(
+                node.place,
+                message,
+                "runs are kept in folders of this name: take letters, digits and `-`",
+            );
         }
         name
     }
@@ -114,7 +132,8 @@ impl Walk<'_> {
     }
 
     fn target(&mut self, fields: &Fields<'_>) -> Spanned<String> {
-        let target = self.required(fields, "target").and_then(|node| self.text(node).map(|t| (t, node.place)));
+        let target =
+            self.required(fields, "target").and_then(|node| self.text(node).map(|t| (t, node.place)));
         let Some((target, place)) = target else { return Spanned::default() };
         if !self.connection_names.is_empty() && !self.connection_names.contains(&target.value) {
             let connections = self.connection_names.clone();
@@ -132,10 +151,16 @@ impl Walk<'_> {
             defaults.timezone = self.text(node);
             if let Some(zone) = &defaults.timezone {
                 if TimeZone::get(&zone.value).is_err() {
-                    let known: Vec<String> = jiff::tz::db().available().map(|name| name.to_string()).collect();
-                    let hint = counterfoil_model::names::suggestion(&zone.value, known.iter().map(String::as_str));
+                    let known: Vec<String> =
+                        jiff::tz::db().available().map(|name| name.to_string()).collect();
+                    let hint =
+                        counterfoil_model::names::suggestion(&zone.value, known.iter().map(String::as_str));
                     let help = "take an IANA name such as `UTC` or `Asia/Kolkata`";
-                    self.problems.advise(node.place, format!("unknown time zone `{}`{hint}", zone.value), help);
+                    self.problems.advise(
+                        node.place,
+                        format!("unknown time zone `{}`{hint}", zone.value),
+                        help,
+                    );
                 }
             }
         }

@@ -78,7 +78,9 @@ pub fn differences_csv(rows: &[DifferenceRow]) -> String {
 fn field(text: Option<&str>) -> String {
     match text {
         None => String::new(),
-        Some(text) if text.is_empty() || text.contains([',', '"', '\n', '\r']) => format!("\"{}\"", text.replace('"', "\"\"")),
+        Some(text) if text.is_empty() || text.contains([',', '"', '\n', '\r']) => {
+            format!("\"{}\"", text.replace('"', "\"\""))
+        }
         Some(text) => text.to_owned(),
     }
 }

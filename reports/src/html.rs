@@ -67,7 +67,13 @@ fn snapshots(out: &mut String, report: &Report) -> std::fmt::Result {
     let plan = format!("{} (BLAKE3 {})", report.plan.path, report.plan.blake3);
     let time = format!("{} to {}", run.started_at, run.finished_at);
     let phase = run.phase.as_deref().unwrap_or("all rows");
-    for (name, text) in [("Run", run.id.as_str()), ("Phase", phase), ("Time", &time), ("Plan", &plan), ("counterfoil", &run.version)] {
+    for (name, text) in [
+        ("Run", run.id.as_str()),
+        ("Phase", phase),
+        ("Time", &time),
+        ("Plan", &plan),
+        ("counterfoil", &run.version),
+    ] {
         writeln!(out, "<dt>{name}</dt><dd>{}</dd>", escape(text))?;
     }
     writeln!(out, "</dl>")?;
@@ -100,7 +106,17 @@ fn tables(out: &mut String, report: &Report) -> std::fmt::Result {
             count(t.duplicate_key),
         ]
     });
-    let head = ["table", "key", "#expected", "#actual", "#matched", "#missing", "#extra", "#changed", "#duplicate key"];
+    let head = [
+        "table",
+        "key",
+        "#expected",
+        "#actual",
+        "#matched",
+        "#missing",
+        "#extra",
+        "#changed",
+        "#duplicate key",
+    ];
     table(out, &head, rows)
 }
 
@@ -132,7 +148,8 @@ fn findings(out: &mut String, check: &CheckResult) -> std::fmt::Result {
     let rows = check.findings.iter().map(|f| {
         let (expected, actual) = both(f.expected.as_deref(), f.actual.as_deref());
         let has_values = f.expected.is_some() || f.actual.is_some() || f.column.is_some();
-        let shown = |text: String| if has_values { format!("<code>{}</code>", escape(&text)) } else { String::new() };
+        let shown =
+            |text: String| if has_values { format!("<code>{}</code>", escape(&text)) } else { String::new() };
         vec![
             f.kind.name(),
             f.key.as_deref().map_or(String::new(), |k| format!("<code>{}</code>", escape(k))),
@@ -172,9 +189,21 @@ fn origins(out: &mut String, report: &Report) -> std::fmt::Result {
     writeln!(out, "<h2 id=\"origins\">Where rows come from</h2>")?;
     for t in &report.tables {
         let merged: u64 = t.merges_total;
-        writeln!(out, "<details><summary><strong>{}</strong> {} source rows merged</summary>", escape(&t.name), number(merged))?;
+        writeln!(
+            out,
+            "<details><summary><strong>{}</strong> {} source rows merged</summary>",
+            escape(&t.name),
+            number(merged)
+        )?;
         let sources = t.sources.iter().map(|s| {
-            vec![escape(&s.source), number(s.rows), number(s.filtered), number(s.exploded), number(s.merged), number(s.kept)]
+            vec![
+                escape(&s.source),
+                number(s.rows),
+                number(s.filtered),
+                number(s.exploded),
+                number(s.merged),
+                number(s.kept),
+            ]
         });
         table(out, &["source", "#read", "#filtered", "#after explode", "#merged", "#kept"], sources)?;
         let pairings = t.pairings.iter().map(|p| {

@@ -42,7 +42,12 @@ pub fn junit(report: &Report) -> String {
 
 fn case(check: &CheckResult, out: &mut String) {
     let seconds = check.duration_ms as f64 / 1000.0;
-    let _ = write!(out, "    <testcase classname=\"{}\" name=\"{}\" time=\"{seconds:.3}\"", xml(&check.table), xml(&check.id));
+    let _ = write!(
+        out,
+        "    <testcase classname=\"{}\" name=\"{}\" time=\"{seconds:.3}\"",
+        xml(&check.table),
+        xml(&check.id)
+    );
     let element = match check.verdict {
         Verdict::Pass => {
             out.push_str("/>\n");
@@ -55,7 +60,8 @@ fn case(check: &CheckResult, out: &mut String) {
     for f in &check.findings {
         let (expected, actual) = both(f.expected.as_deref(), f.actual.as_deref());
         let (key, column) = (f.key.as_deref().unwrap_or("-"), f.column.as_deref().unwrap_or("-"));
-        let line = format!("{} {key} {column} expected {expected} actual {actual}: {}", f.kind.name(), f.message);
+        let line =
+            format!("{} {key} {column} expected {expected} actual {actual}: {}", f.kind.name(), f.message);
         let _ = writeln!(out, "{}", xml(&line));
     }
     let _ = writeln!(out, "      </{element}>\n    </testcase>");

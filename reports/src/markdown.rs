@@ -73,7 +73,10 @@ fn compared(out: &mut String, report: &Report) -> std::fmt::Result {
     for set in &report.plan.set {
         writeln!(out, "| set on the command line | `{}` |", cell(set))?;
     }
-    writeln!(out, "\n| connection | URL | tables | rows | taken | consistency | root |\n| --- | --- | ---: | ---: | --- | --- | --- |")?;
+    writeln!(
+        out,
+        "\n| connection | URL | tables | rows | taken | consistency | root |\n| --- | --- | ---: | ---: | --- | --- | --- |"
+    )?;
     for s in &report.snapshots {
         writeln!(
             out,
@@ -92,7 +95,10 @@ fn compared(out: &mut String, report: &Report) -> std::fmt::Result {
 
 fn tables(out: &mut String, report: &Report) -> std::fmt::Result {
     writeln!(out, "## Tables\n")?;
-    writeln!(out, "| table | key | expected | actual | matched | missing | extra | changed | duplicate key |")?;
+    writeln!(
+        out,
+        "| table | key | expected | actual | matched | missing | extra | changed | duplicate key |"
+    )?;
     writeln!(out, "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")?;
     let count = |n: Option<u64>| n.map_or("not compared".into(), number);
     for t in &report.tables {
@@ -115,7 +121,10 @@ fn tables(out: &mut String, report: &Report) -> std::fmt::Result {
 
 fn checks(out: &mut String, report: &Report) -> std::fmt::Result {
     writeln!(out, "## Checks\n")?;
-    writeln!(out, "| check | verdict | checked | failed | in a sentence |\n| --- | --- | ---: | ---: | --- |")?;
+    writeln!(
+        out,
+        "| check | verdict | checked | failed | in a sentence |\n| --- | --- | ---: | ---: | --- |"
+    )?;
     for c in &report.checks {
         writeln!(
             out,
@@ -136,13 +145,22 @@ fn not_compared(out: &mut String, report: &Report) -> std::fmt::Result {
     if all.is_empty() {
         return writeln!(out, "Nothing was left out.\n");
     }
-    writeln!(out, "| table | column | cells | reason | ignored by the plan |\n| --- | --- | ---: | --- | --- |")?;
+    writeln!(
+        out,
+        "| table | column | cells | reason | ignored by the plan |\n| --- | --- | ---: | --- | --- |"
+    )?;
     // Gaps first: they are what somebody has to decide about.
     for gap in [true, false] {
         for n in all.iter().filter(|n| n.ignored != gap) {
             let column = n.column.as_deref().map_or("the whole table".into(), cell);
             let ignored = if n.ignored { "yes" } else { "**no**" };
-            writeln!(out, "| {} | {column} | {} | {} | {ignored} |", cell(&n.table), number(n.cells), cell(&n.reason))?;
+            writeln!(
+                out,
+                "| {} | {column} | {} | {} | {ignored} |",
+                cell(&n.table),
+                number(n.cells),
+                cell(&n.reason)
+            )?;
         }
     }
     writeln!(out)
@@ -157,7 +175,10 @@ fn findings(out: &mut String, report: &Report) -> std::fmt::Result {
     writeln!(out, "Text stands in quotes; null without quotes is null.\n")?;
     for check in with {
         writeln!(out, "### {} ({})\n", cell(&check.id), number(check.total))?;
-        writeln!(out, "| kind | key | column | expected | actual | rule | what |\n| --- | --- | --- | --- | --- | --- | --- |")?;
+        writeln!(
+            out,
+            "| kind | key | column | expected | actual | rule | what |\n| --- | --- | --- | --- | --- | --- | --- |"
+        )?;
         for f in &check.findings {
             let (expected, actual) = both(f.expected.as_deref(), f.actual.as_deref());
             let has_values = f.expected.is_some() || f.actual.is_some() || f.column.is_some();
@@ -185,7 +206,10 @@ fn findings(out: &mut String, report: &Report) -> std::fmt::Result {
 
 fn origin(out: &mut String, table: &TableResult) -> std::fmt::Result {
     writeln!(out, "## Where {} comes from\n", cell(&table.name))?;
-    writeln!(out, "| source | read | filtered | rows after explode | merged | kept |\n| --- | ---: | ---: | ---: | ---: | ---: |")?;
+    writeln!(
+        out,
+        "| source | read | filtered | rows after explode | merged | kept |\n| --- | ---: | ---: | ---: | ---: | ---: |"
+    )?;
     for s in &table.sources {
         writeln!(
             out,
@@ -198,7 +222,10 @@ fn origin(out: &mut String, table: &TableResult) -> std::fmt::Result {
             number(s.kept)
         )?;
     }
-    writeln!(out, "\n| column | compared with | paired by | read as | tolerances |\n| --- | --- | --- | --- | --- |")?;
+    writeln!(
+        out,
+        "\n| column | compared with | paired by | read as | tolerances |\n| --- | --- | --- | --- | --- |"
+    )?;
     for p in &table.pairings {
         let tolerances = if p.tolerances.is_empty() { String::new() } else { cell(p.tolerances.join(", ")) };
         let read = p.read_as.as_deref().unwrap_or("");
@@ -222,7 +249,10 @@ fn waivers(out: &mut String, report: &Report) -> std::fmt::Result {
     if report.waivers.is_empty() {
         return Ok(());
     }
-    writeln!(out, "## Waivers\n\n| id | owner | reason | until | findings | status |\n| --- | --- | --- | --- | ---: | --- |")?;
+    writeln!(
+        out,
+        "## Waivers\n\n| id | owner | reason | until | findings | status |\n| --- | --- | --- | --- | ---: | --- |"
+    )?;
     for w in &report.waivers {
         let until = w.until.as_deref().unwrap_or("");
         writeln!(

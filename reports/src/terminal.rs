@@ -96,7 +96,8 @@ fn check_lines(check: &CheckResult, options: &TerminalOptions, out: &mut String)
     let word = paint(verdict(check.verdict), check.verdict, options);
     out.push_str(&format!("{word} {}: {}\n", visible(&check.id), visible(&check.message)));
     for f in check.findings.iter().take(FINDINGS) {
-        let place: Vec<String> = [f.key.as_deref(), f.column.as_deref()].into_iter().flatten().map(visible).collect();
+        let place: Vec<String> =
+            [f.key.as_deref(), f.column.as_deref()].into_iter().flatten().map(visible).collect();
         let (expected, actual) = both(f.expected.as_deref(), f.actual.as_deref());
         let values = match (f.expected.is_some() || f.column.is_some(), f.actual.is_some()) {
             (false, false) => String::new(),
@@ -105,7 +106,12 @@ fn check_lines(check: &CheckResult, options: &TerminalOptions, out: &mut String)
             _ => format!(" expected {expected}, found {actual}"),
         };
         let rule = f.rule.map_or(String::new(), |r| format!(" [{r}]"));
-        out.push_str(&format!("    {} {}{values}: {}{rule}\n", f.kind.name(), place.join(" "), visible(&f.message)));
+        out.push_str(&format!(
+            "    {} {}{values}: {}{rule}\n",
+            f.kind.name(),
+            place.join(" "),
+            visible(&f.message)
+        ));
     }
     if check.total > FINDINGS as u64 {
         out.push_str(&format!("    … and {} more\n", number(check.total - FINDINGS as u64)));

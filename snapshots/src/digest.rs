@@ -36,7 +36,9 @@ fn append(array: &dyn Array, kind: Type, row: usize, buffer: &mut Vec<u8>) {
         Type::Text => encoding::encode_text(array.as_string_view().value(row), buffer),
         Type::Variant => buffer.extend_from_slice(array.as_binary_view().value(row)),
         Type::Int => encoding::encode(&Value::Int(array.as_primitive::<Int64Type>().value(row)), buffer),
-        Type::Float => encoding::encode(&Value::Float(array.as_primitive::<Float64Type>().value(row)), buffer),
+        Type::Float => {
+            encoding::encode(&Value::Float(array.as_primitive::<Float64Type>().value(row)), buffer)
+        }
         _ => encoding::encode(&value_at(array, kind, row), buffer),
     }
 }

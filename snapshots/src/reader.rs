@@ -9,7 +9,9 @@ use arrow::compute::concat_batches;
 use arrow::datatypes::SchemaRef;
 use counterfoil_model::{Table, TableError, TableFacts, Type};
 use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
+use parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
+};
 
 use crate::SnapshotError;
 use crate::digest::column_digest;
@@ -30,10 +32,14 @@ impl Snapshot {
     /// Where the folder isn't a snapshot, is of another version, or its manifest was altered.
     pub fn open(folder: &Path) -> Result<Self, SnapshotError> {
         let path = folder.join("manifest.json");
-        let text = fs::read_to_string(&path)
-            .map_err(|source| SnapshotError::Io { action: "read", path: path.clone(), source })?;
+        let text = fs::read_to_string(&path).map_err(|source| SnapshotError::Io {
+            action: "read",
+            path: path.clone(),
+            source,
+        })?;
         let corrupt = |problem: String| SnapshotError::Corrupt { path: path.clone(), problem };
-        let manifest: Manifest = serde_json::from_str(&text).map_err(|e| corrupt(format!("not a snapshot's manifest: {e}")))?;
+        let manifest: Manifest =
+            serde_json::from_str(&text).map_err(|e| corrupt(format!("not a snapshot's manifest: {e}")))?;
         if manifest.format != FORMAT {
             return Err(corrupt(format!("format '{}' where this version reads '{FORMAT}'", manifest.format)));
         }
@@ -43,7 +49,10 @@ impl Snapshot {
                 return Err(corrupt(format!("the chunks of table '{}' don't add up", table.name)));
             }
             if hex(&table.computed_root()) != table.root {
-                return Err(corrupt(format!("the root of table '{}' doesn't follow from its digests", table.name)));
+                return Err(corrupt(format!(
+                    "the root of table '{}' doesn't follow from its digests",
+                    table.name
+                )));
             }
         }
         if hex(&manifest.computed_root()) != manifest.root {
@@ -84,9 +93,14 @@ impl SnapshotTable {
     /// Where the file is missing, damaged, or not what the manifest says.
     pub fn open(folder: &Path, manifest: TableManifest) -> Result<Self, SnapshotError> {
         let path = folder.join(&manifest.file);
-        let file = File::open(&path).map_err(|source| SnapshotError::Io { action: "read", path: path.clone(), source })?;
+        let file = File::open(&path).map_err(|source| SnapshotError::Io {
+            action: "read",
+            path: path.clone(),
+            source,
+        })?;
         let corrupt = |problem: String| SnapshotError::Corrupt { path: path.clone(), problem };
-        let metadata = ArrowReaderMetadata::load(&file, ArrowReaderOptions::new()).map_err(|e| corrupt(e.to_string()))?;
+        let metadata = ArrowReaderMetadata::load(&file, ArrowReaderOptions::new())
+            .map_err(|e| corrupt(e.to_string()))?;
         let groups: Vec<u64> = metadata.metadata().row_groups().iter().map(|g| g.num_rows() as u64).collect();
         if groups != manifest.chunks.iter().map(|c| c.rows).collect::<Vec<_>>() {
             return Err(corrupt("its row groups are not the chunks that the manifest lists".into()));
@@ -135,7 +149,10 @@ impl SnapshotTable {
             for (c, (column, field)) in batch.columns().iter().zip(self.schema.fields()).enumerate() {
                 let digest = column_digest(column, Type::of(field).unwrap_or(Type::Null));
                 if Some(digest) != self.digest(chunk, c) {
-                    let problem = format!("chunk {chunk}, column '{}': the values don't have their digest", field.name());
+                    let problem = format!(
+                        "chunk {chunk}, column '{}': the values don't have their digest",
+                        field.name()
+                    );
                     return Err(SnapshotError::Corrupt { path: self.path.clone(), problem });
                 }
             }
@@ -159,7 +176,11 @@ impl SnapshotTable {
             let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(rows));
             return RecordBatch::try_new_with_options(schema, vec![], &options).map_err(|e| e.to_string());
         }
-        let reader = builder.with_row_groups(vec![chunk]).with_batch_size(rows.max(1)).build().map_err(|e| e.to_string())?;
+        let reader = builder
+            .with_row_groups(vec![chunk])
+            .with_batch_size(rows.max(1))
+            .build()
+            .map_err(|e| e.to_string())?;
         let batches: Vec<RecordBatch> = reader.collect::<Result<_, _>>().map_err(|e| e.to_string())?;
         concat_batches(&schema, &batches).map_err(|e| e.to_string())
     }
@@ -179,7 +200,8 @@ impl Table for SnapshotTable {
         self.manifest.chunks.len()
     }
     fn read(&self, chunk: usize, columns: Option<&[usize]>) -> Result<RecordBatch, TableError> {
-        self.read_chunk(chunk, columns).map_err(|problem| TableError { table: self.manifest.name.clone(), problem })
+        self.read_chunk(chunk, columns)
+            .map_err(|problem| TableError { table: self.manifest.name.clone(), problem })
     }
     fn digest(&self, chunk: usize, column: usize) -> Option<[u8; 32]> {
         self.manifest.chunks.get(chunk)?.digests.get(column).map(|d| unhex(d))

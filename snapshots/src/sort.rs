@@ -3,22 +3,22 @@
 use arrow::array::{RecordBatch, UInt32Array};
 use arrow::compute::{concat_batches, take_record_batch};
 use arrow::error::ArrowError;
-use counterfoil_model::{KeySpec, Type, encoding, value_at};
+use counterfoil_model::{KeySpec, Type, key, value_at};
 use rayon::slice::ParallelSliceMut;
 
 /// All rows ordered by their encoded key (`None`: by the whole row, as a bag), with the keys. Rows of equal
-/// keys keep a canonical order among themselves: that of their encoded values.
+/// keys stand in the key order of all their columns, so a row's number or id decides before anything else.
 ///
 /// # Errors
 /// Where Arrow can't build the ordered batch.
 pub fn sort_by_key(
     schema: &arrow::datatypes::SchemaRef,
     batches: &[RecordBatch],
-    key: Option<&KeySpec>,
+    spec: Option<&KeySpec>,
 ) -> Result<(RecordBatch, Vec<Box<[u8]>>), ArrowError> {
     let batch = concat_batches(schema, batches)?;
-    let keys = match key {
-        Some(key) => key.encode_batch(&batch),
+    let keys = match spec {
+        Some(spec) => spec.encode_batch(&batch),
         None => row_keys(&batch),
     };
     if keys.is_sorted_by(|a, b| a < b) {
@@ -35,10 +35,11 @@ pub fn sort_by_key(
     Ok((sorted, ordered))
 }
 
+/// The ordered encoding of a whole row.
 fn encoded_row(batch: &RecordBatch, row: usize) -> Vec<u8> {
     let mut out = Vec::new();
     for (field, column) in batch.schema().fields().iter().zip(batch.columns()) {
-        encoding::encode(&value_at(column, Type::of(field).unwrap_or(Type::Null), row), &mut out);
+        key::encode_ordered(&value_at(column, Type::of(field).unwrap_or(Type::Null), row), &mut out);
     }
     out
 }

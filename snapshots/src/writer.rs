@@ -36,7 +36,11 @@ impl SnapshotWriter {
             let problem = "the folder is not empty; a snapshot is never written over another".into();
             return Err(SnapshotError::Corrupt { path: folder.into(), problem });
         }
-        fs::create_dir_all(&tables).map_err(|source| SnapshotError::Io { action: "create", path: tables, source })?;
+        fs::create_dir_all(&tables).map_err(|source| SnapshotError::Io {
+            action: "create",
+            path: tables,
+            source,
+        })?;
         Ok(Self { folder: folder.into() })
     }
 
@@ -64,9 +68,14 @@ impl SnapshotWriter {
         let (batch, keys) = sort_by_key(schema, batches, key).map_err(|e| storage(&e))?;
         let sizes = boundaries(&keys);
         drop(keys);
-        let out = File::create(&path).map_err(|source| SnapshotError::Io { action: "create", path: path.clone(), source })?;
+        let out = File::create(&path).map_err(|source| SnapshotError::Io {
+            action: "create",
+            path: path.clone(),
+            source,
+        })?;
         let schema = Arc::new(Schema::new(schema.fields().clone()));
-        let mut writer = ArrowWriter::try_new(out, schema.clone(), Some(properties())).map_err(|e| storage(&e))?;
+        let mut writer =
+            ArrowWriter::try_new(out, schema.clone(), Some(properties())).map_err(|e| storage(&e))?;
         let mut chunks = Vec::with_capacity(sizes.len());
         let mut start = 0;
         for size in sizes {
@@ -99,7 +108,14 @@ impl SnapshotWriter {
     ///
     /// # Errors
     /// Where the disk refuses.
-    pub fn finish(self, mut tables: Vec<TableManifest>, url: &str, taken_at: &str, consistency: &str, version: &str) -> Result<Manifest, SnapshotError> {
+    pub fn finish(
+        self,
+        mut tables: Vec<TableManifest>,
+        url: &str,
+        taken_at: &str,
+        consistency: &str,
+        version: &str,
+    ) -> Result<Manifest, SnapshotError> {
         tables.sort_by(|a, b| a.name.cmp(&b.name));
         let mut manifest = Manifest {
             format: FORMAT.into(),
@@ -139,7 +155,8 @@ impl Manifest {
 }
 
 fn types(table: &str, schema: &SchemaRef) -> Result<Vec<Type>, SnapshotError> {
-    let not_canonical = |column: &str| SnapshotError::NotCanonical { table: table.into(), column: column.into() };
+    let not_canonical =
+        |column: &str| SnapshotError::NotCanonical { table: table.into(), column: column.into() };
     schema.fields().iter().map(|f| Type::of(f).ok_or_else(|| not_canonical(f.name()))).collect()
 }
 

@@ -85,7 +85,10 @@ pub fn main() -> ExitCode {
     }
     let _ = ctrlc::set_handler(|| {
         work::discard();
-        let _ = writeln!(std::io::stderr(), "\ninterrupted: nothing was kept of this run, earlier runs are whole");
+        let _ = writeln!(
+            std::io::stderr(),
+            "\ninterrupted: nothing was kept of this run, earlier runs are whole"
+        );
         #[allow(clippy::exit)]
         std::process::exit(INTERRUPTED);
     });

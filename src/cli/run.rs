@@ -65,5 +65,8 @@ pub fn load(path: &std::path::Path, set: &[String]) -> Result<Loaded, Error> {
 
 /// The summary for a terminal, or plain where there is none.
 pub fn summary(report: &Report) -> String {
-    counterfoil_reports::terminal(report, &counterfoil_reports::TerminalOptions { width: None, color: color() })
+    counterfoil_reports::terminal(
+        report,
+        &counterfoil_reports::TerminalOptions { width: None, color: color() },
+    )
 }

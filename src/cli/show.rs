@@ -75,7 +75,8 @@ fn read(args: &ShowArgs) -> Result<(Vec<DifferenceRow>, usize), Error> {
         help: Some("name the folder of a run, such as runs/moonlanding-20260105T101500Z".into()),
     })?;
     let damaged = |e: &dyn std::fmt::Display| Error::other(format!("{}: {e}", path.display()), None);
-    let reader = ParquetRecordBatchReaderBuilder::try_new(file).and_then(|b| b.build()).map_err(|e| damaged(&e))?;
+    let reader =
+        ParquetRecordBatchReaderBuilder::try_new(file).and_then(|b| b.build()).map_err(|e| damaged(&e))?;
     let limit = if matches!(args.format, Format::Table) && args.limit > 0 { args.limit } else { usize::MAX };
     let (mut rows, mut total) = (Vec::new(), 0);
     for batch in reader {
@@ -86,7 +87,10 @@ fn read(args: &ShowArgs) -> Result<(Vec<DifferenceRow>, usize), Error> {
                 (!column.is_null(row)).then(|| column.value(row).to_owned())
             };
             let wanted = |filter: &Option<String>, name: &str| filter.is_none() || *filter == cell(name);
-            if !wanted(&args.table, "table") || !wanted(&args.column, "column") || !wanted(&args.outcome, "outcome") {
+            if !wanted(&args.table, "table")
+                || !wanted(&args.column, "column")
+                || !wanted(&args.outcome, "outcome")
+            {
                 continue;
             }
             total += 1;

@@ -46,8 +46,11 @@ pub fn run(args: &SnapshotArgs, common: &Common) -> Result<u8, Error> {
     let manifest = snapshot.manifest().clone();
     let place = folder.publish()?;
     if common.json {
-        let tables: Vec<_> =
-            manifest.tables.iter().map(|t| json!({ "name": t.name, "rows": t.rows, "root": t.root })).collect();
+        let tables: Vec<_> = manifest
+            .tables
+            .iter()
+            .map(|t| json!({ "name": t.name, "rows": t.rows, "root": t.root }))
+            .collect();
         print(&format!("{}\n", json!({ "folder": place, "root": manifest.root, "tables": tables })))?;
     } else if !common.quiet {
         let mut text = String::new();

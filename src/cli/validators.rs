@@ -39,7 +39,8 @@ pub fn run(args: &ValidatorsArgs, common: &Common) -> Result<u8, Error> {
         }
         None => {
             let width = catalogue().iter().map(|v| v.name.len()).max().unwrap_or(0);
-            let line = |v: &counterfoil_validators::Validator| format!("{:width$}  {}\n", v.name, v.docs.proves);
+            let line =
+                |v: &counterfoil_validators::Validator| format!("{:width$}  {}\n", v.name, v.docs.proves);
             catalogue().iter().map(line).collect()
         }
     };
@@ -57,6 +58,7 @@ pub fn page(name: &str, docs: &Documentation) -> String {
         ("Blind to", docs.blind_spots),
         ("How to mend", docs.mend),
     ];
-    let body: String = sections.iter().map(|(title, text)| format!("\n## {title}\n\n{}\n", text.trim())).collect();
+    let body: String =
+        sections.iter().map(|(title, text)| format!("\n## {title}\n\n{}\n", text.trim())).collect();
     format!("# {name}\n{body}")
 }

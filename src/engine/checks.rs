@@ -58,7 +58,8 @@ pub fn resolve(loaded: &Loaded) -> Result<Vec<Ready>, Vec<PlanError>> {
                 problems.push(counterfoil_plan::problem_at(loaded, plan.validator.origin, message, help));
                 continue;
             };
-            let uses = 1 + ready.iter().filter(|r| r.table == *name && r.validator.value == *validator).count();
+            let uses =
+                1 + ready.iter().filter(|r| r.table == *name && r.validator.value == *validator).count();
             let suffix = if uses > 1 { format!("#{uses}") } else { String::new() };
             match found.check(plan.options.clone()) {
                 Ok(check) => ready.push(Ready {
@@ -70,7 +71,9 @@ pub fn resolve(loaded: &Loaded) -> Result<Vec<Ready>, Vec<PlanError>> {
                 }),
                 Err(message) => {
                     let message = format!("options of '{validator}': {message}");
-                    let help = Some(format!("'counterfoil validators {validator}' shows its options with an example"));
+                    let help = Some(format!(
+                        "'counterfoil validators {validator}' shows its options with an example"
+                    ));
                     problems.push(counterfoil_plan::problem_at(loaded, plan.validator.origin, message, help));
                 }
             }
@@ -183,7 +186,10 @@ fn result(
 /// The masks of a plan, by table.
 pub fn masked_columns(plan: &Plan, table: &str) -> Vec<String> {
     let mask = plan.report.mask.iter();
-    mask.filter_map(|m| m.value.split_once('.')).filter(|(t, _)| *t == table).map(|(_, c)| c.to_owned()).collect()
+    mask.filter_map(|m| m.value.split_once('.'))
+        .filter(|(t, _)| *t == table)
+        .map(|(_, c)| c.to_owned())
+        .collect()
 }
 
 /// Files that options name, relative to the plan's folder.

@@ -35,14 +35,22 @@ pub fn of_run<'a>(
     not_compared.dedup();
     let cells = checks.iter().filter(|c| c.validator == "row_diff").map(|c| c.coverage.cells).sum();
     let gap = not_compared.iter().any(|n| !n.ignored);
-    RunCoverage { verdict: if gap { Verdict::Inconclusive } else { Verdict::Pass }, rows, cells, not_compared }
+    RunCoverage {
+        verdict: if gap { Verdict::Inconclusive } else { Verdict::Pass },
+        rows,
+        cells,
+        not_compared,
+    }
 }
 
 /// Tables and collections that the plan neither uses nor ignores.
 ///
 /// # Errors
 /// Where a connection can't list its tables.
-pub fn unnamed(plan: &Plan, connections: &BTreeMap<String, Box<dyn Connector>>) -> Result<Vec<NotCompared>, Error> {
+pub fn unnamed(
+    plan: &Plan,
+    connections: &BTreeMap<String, Box<dyn Connector>>,
+) -> Result<Vec<NotCompared>, Error> {
     let mut all = Vec::new();
     for (name, connector) in connections {
         let target = *name == plan.target.value;

@@ -90,11 +90,13 @@ impl DifferenceSink for Part {
 /// # Errors
 /// Where a part can't be read or the disk refuses.
 pub fn join(parts: &[PathBuf], place: &Path) -> Result<(), Error> {
-    let failed = |e: &dyn std::fmt::Display| Error::other(format!("failed to write {}: {e}", place.display()), None);
+    let failed =
+        |e: &dyn std::fmt::Display| Error::other(format!("failed to write {}: {e}", place.display()), None);
     let mut out = writer(place)?;
     for part in parts {
         let file = File::open(part).map_err(|e| Error::io("read", part, e))?;
-        let reader = ParquetRecordBatchReaderBuilder::try_new(file).and_then(|b| b.build()).map_err(|e| failed(&e))?;
+        let reader =
+            ParquetRecordBatchReaderBuilder::try_new(file).and_then(|b| b.build()).map_err(|e| failed(&e))?;
         for batch in reader {
             out.write(&batch.map_err(|e| failed(&e))?).map_err(|e| failed(&e))?;
         }

@@ -7,7 +7,8 @@ use counterfoil_model::report::{CheckResult, GateResult};
 /// Applies the gate. 1: failed checks break it; else 2: it could not be decided; else 0.
 pub fn apply(gate: Gate, checks: &[CheckResult], coverage: Verdict, waived: u64) -> GateResult {
     let count = |verdict| checks.iter().filter(|c| c.verdict == verdict).count() as u64;
-    let (passed, failed, inconclusive) = (count(Verdict::Pass), count(Verdict::Fail), count(Verdict::Inconclusive));
+    let (passed, failed, inconclusive) =
+        (count(Verdict::Pass), count(Verdict::Fail), count(Verdict::Inconclusive));
     let decided = passed + failed;
     let total = decided + inconclusive;
     let share = |part: u64, of: u64| if of == 0 { 0.0 } else { part as f64 / of as f64 };

@@ -62,7 +62,9 @@ impl Mask {
     }
 
     fn key(&self, key: &str) -> String {
-        let Ok(serde_json::Value::Array(mut parts)) = serde_json::from_str(key) else { return format!("[\"{HIDDEN}\"]") };
+        let Ok(serde_json::Value::Array(mut parts)) = serde_json::from_str(key) else {
+            return format!("[\"{HIDDEN}\"]");
+        };
         if self.bag || (parts.len() != self.key.len() && self.any()) {
             return format!("[\"{HIDDEN}\"]");
         }

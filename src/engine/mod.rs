@@ -20,6 +20,7 @@ use std::sync::Arc;
 
 use counterfoil_connectors::Connector;
 use counterfoil_mapping::{Expected, Request, Source};
+use counterfoil_model::key;
 use counterfoil_model::lineage::Lineage;
 use counterfoil_model::names::suggestion;
 use counterfoil_model::pair::Pairs;
@@ -27,7 +28,6 @@ use counterfoil_model::plan::{Plan, TablePlan};
 use counterfoil_model::report::{
     MergeShown, Pairing, PlanIdentity, Report, Run, SCHEMA, SnapshotIdentity, TableResult,
 };
-use counterfoil_model::key;
 use counterfoil_plan::Loaded;
 use counterfoil_snapshots::{Snapshot, SnapshotWriter};
 use jiff::tz::TimeZone;
@@ -36,8 +36,8 @@ use serde_json::json;
 
 use crate::connect;
 use crate::error::Error;
-use mask::Mask;
 pub use log::now;
+use mask::Mask;
 pub use progress::Progress;
 pub use take::{Wanted, snapshot};
 
@@ -84,7 +84,10 @@ pub fn run(loaded: &Loaded, options: &Options) -> Result<Finished, Error> {
     });
     let folder = work::WorkFolder::create(&place)?;
     let log = log::Log::create(&folder.run().join("log.jsonl"))?;
-    log.event("started", json!({ "plan": options.plan_path, "phase": options.phase, "version": env!("CARGO_PKG_VERSION") }));
+    log.event(
+        "started",
+        json!({ "plan": options.plan_path, "phase": options.phase, "version": env!("CARGO_PKG_VERSION") }),
+    );
 
     let base = options.plan_path.parent().map(Path::to_path_buf).unwrap_or_default();
     let connections = open_all(plan, &base)?;
@@ -120,7 +123,17 @@ pub fn run(loaded: &Loaded, options: &Options) -> Result<Finished, Error> {
     let parts: Vec<PathBuf> = done.iter().filter_map(|d| d.part.clone()).collect();
     differences::join(&parts, &folder.run().join("differences.parquet"))?;
 
-    let report = assemble(Assembly { loaded, options, started_at, place: &place, snapshots: &snapshots, unnamed, compared: &compared, done, waivers: &waivers });
+    let report = assemble(Assembly {
+        loaded,
+        options,
+        started_at,
+        place: &place,
+        snapshots: &snapshots,
+        unnamed,
+        compared: &compared,
+        done,
+        waivers: &waivers,
+    });
     log.event("finished", json!({ "verdict": report.verdict, "exit_code": report.gate.exit_code }));
     write_run(&folder.run(), loaded, &report)?;
     drop(compared);
@@ -143,7 +156,12 @@ fn phase_is_possible(loaded: &Loaded, phase: Option<&str>) -> Result<(), Error> 
     if phase.sampling.is_some() {
         let message = format!("phase '{name}' asks for sampling, which this version can't do yet");
         let help = "run without --phase to compare all rows".to_owned();
-        return Err(Error::AtPlanLine(Box::new(counterfoil_plan::problem_at(loaded, phase.name.origin, message, Some(help)))));
+        return Err(Error::AtPlanLine(Box::new(counterfoil_plan::problem_at(
+            loaded,
+            phase.name.origin,
+            message,
+            Some(help),
+        ))));
     }
     Ok(())
 }
@@ -209,7 +227,10 @@ fn take_all(
             let folder = scratch.join(format!("snapshot-{number}"));
             let snapshot = snapshot(&c.name, connector.as_ref(), &wanted, &folder, &rows)?;
             let manifest = snapshot.manifest();
-            log.event("snapshot", json!({ "connection": c.name, "tables": manifest.tables.len(), "root": manifest.root }));
+            log.event(
+                "snapshot",
+                json!({ "connection": c.name, "tables": manifest.tables.len(), "root": manifest.root }),
+            );
             Ok((c.name.clone(), snapshot))
         })
         .collect::<Result<_, Error>>()?;
@@ -233,7 +254,11 @@ fn wanted(plan: &Plan, connection: &str, connector: &dyn Connector) -> Result<Ve
             columns.iter().map(|c| c.value.clone()).collect::<Vec<_>>()
         };
         let key = own.and_then(|t| {
-            if t.match_columns.is_empty() { t.key.as_deref().map(names) } else { Some(names(&t.match_columns)) }
+            if t.match_columns.is_empty() {
+                t.key.as_deref().map(names)
+            } else {
+                Some(names(&t.match_columns))
+            }
         });
         wanted.push(Wanted { table, key });
     }
@@ -266,8 +291,13 @@ fn compare_tables(
     let folder = scratch.join("expected");
     let writer = SnapshotWriter::create(&folder)?;
     let bar = options.progress.bar("Deriving", plan.tables.len() as u64);
-    let referenced: BTreeSet<&str> =
-        plan.tables.iter().flat_map(|t| &t.columns).filter_map(|c| c.references.as_ref()).map(|r| r.value.as_str()).collect();
+    let referenced: BTreeSet<&str> = plan
+        .tables
+        .iter()
+        .flat_map(|t| &t.columns)
+        .filter_map(|c| c.references.as_ref())
+        .map(|r| r.value.as_str())
+        .collect();
     let mut relations = BTreeMap::new();
     let mut waiting: BTreeMap<usize, Expected> = BTreeMap::new();
     for (number, table) in plan.tables.iter().enumerate() {
@@ -361,7 +391,11 @@ fn sources(plan: &Plan, snapshots: &BTreeMap<String, Snapshot>) -> Result<BTreeM
                 continue;
             }
             if let Some(open) = snapshot.table(&table.name)? {
-                let source = Source { connection: connection.clone(), facts: open.facts().clone(), table: Arc::new(open) };
+                let source = Source {
+                    connection: connection.clone(),
+                    facts: open.facts().clone(),
+                    table: Arc::new(open),
+                };
                 sources.insert(full, source);
             }
         }
@@ -410,8 +444,14 @@ fn id_column(
         (Some(id), _) => Ok(id),
         (None, [id]) => Ok(id.clone()),
         (None, _) => {
-            let message = format!("other tables refer to '{}', which has no key of one column", table.name.value);
-            Err(Error::AtPlanLine(Box::new(counterfoil_plan::problem_at(loaded, table.name.origin, message, None))))
+            let message =
+                format!("other tables refer to '{}', which has no key of one column", table.name.value);
+            Err(Error::AtPlanLine(Box::new(counterfoil_plan::problem_at(
+                loaded,
+                table.name.origin,
+                message,
+                None,
+            ))))
         }
     }
 }

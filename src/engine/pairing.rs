@@ -119,9 +119,14 @@ fn key_names(parts: &Parts<'_>, facts: &TableFacts) -> Result<Option<Key>, Error
     }
     if !plan.match_columns.is_empty() {
         for name in &plan.match_columns {
-            if !known.contains(&name.value.as_str()) || position(&parts.expected.batch.schema(), &name.value).is_none() {
+            if !known.contains(&name.value.as_str())
+                || position(&parts.expected.batch.schema(), &name.value).is_none()
+            {
                 let hint = suggestion(&name.value, known.iter().copied());
-                let message = format!("'match' names '{}', which is no mapped column of '{}'{hint}", name.value, plan.name.value);
+                let message = format!(
+                    "'match' names '{}', which is no mapped column of '{}'{hint}",
+                    name.value, plan.name.value
+                );
                 return Err(at_line(parts.loaded, name.origin, message, None));
             }
         }
@@ -133,7 +138,10 @@ fn key_names(parts: &Parts<'_>, facts: &TableFacts) -> Result<Option<Key>, Error
     }
     for name in &declared {
         if position(&parts.expected.batch.schema(), name).is_none() {
-            let message = format!("key column '{name}' of '{}' is not mapped, so rows can't pair by it", plan.name.value);
+            let message = format!(
+                "key column '{name}' of '{}' is not mapped, so rows can't pair by it",
+                plan.name.value
+            );
             let help = "map it under 'columns', pair rows by another column with 'key:' or 'match:', or compare as a bag with 'key: []'";
             return Err(at_line(parts.loaded, origin, message, Some(help.into())));
         }
@@ -141,7 +149,12 @@ fn key_names(parts: &Parts<'_>, facts: &TableFacts) -> Result<Option<Key>, Error
     Ok(Some(Key { names: declared, shown: None }))
 }
 
-fn at_line(loaded: &Loaded, origin: counterfoil_model::plan::Origin, message: String, help: Option<String>) -> Error {
+fn at_line(
+    loaded: &Loaded,
+    origin: counterfoil_model::plan::Origin,
+    message: String,
+    help: Option<String>,
+) -> Error {
     Error::AtPlanLine(Box::new(counterfoil_plan::problem_at(loaded, origin, message, help)))
 }
 
@@ -199,7 +212,9 @@ fn deduce(expected: Type, actual: Type, declared: Option<ReadAs>) -> Option<Read
         Type::Time => Some(ReadAs::Time),
         Type::Uuid => Some(ReadAs::Uuid),
         Type::Json => Some(ReadAs::Json),
-        Type::Decimal { precision, scale } => u8::try_from(scale).ok().map(|_| ReadAs::Decimal(Some((precision, scale)))),
+        Type::Decimal { precision, scale } => {
+            u8::try_from(scale).ok().map(|_| ReadAs::Decimal(Some((precision, scale))))
+        }
         _ => None,
     };
     let loose = matches!(actual, Type::Text | Type::Variant);
@@ -214,7 +229,13 @@ fn deduce(expected: Type, actual: Type, declared: Option<ReadAs>) -> Option<Read
 fn native(kind: Type) -> bool {
     matches!(
         kind,
-        Type::Timestamp | Type::LocalTimestamp | Type::Date | Type::Time | Type::Uuid | Type::Decimal { .. } | Type::Bool
+        Type::Timestamp
+            | Type::LocalTimestamp
+            | Type::Date
+            | Type::Time
+            | Type::Uuid
+            | Type::Decimal { .. }
+            | Type::Bool
     )
 }
 
@@ -256,7 +277,10 @@ fn unpaired(parts: &Parts<'_>) -> Vec<Unpaired> {
             column: name.clone(),
             in_target: true,
             cells: rows,
-            reason: reason.map_or_else(|| "nothing in the plan says what this column should hold".into(), str::to_owned),
+            reason: reason.map_or_else(
+                || "nothing in the plan says what this column should hold".into(),
+                str::to_owned,
+            ),
             ignored: reason.is_some(),
         });
     }
@@ -311,7 +335,8 @@ fn keyed(
     columns: &[ColumnPair],
     key: &Key,
 ) -> Result<(Arc<dyn Table>, Arc<dyn Table>, Option<PairKey>), Error> {
-    let pairs: Vec<&ColumnPair> = key.names.iter().filter_map(|n| columns.iter().find(|c| c.name == *n)).collect();
+    let pairs: Vec<&ColumnPair> =
+        key.names.iter().filter_map(|n| columns.iter().find(|c| c.name == *n)).collect();
     let spec = |at: fn(&ColumnPair) -> usize| KeySpec {
         columns: pairs.iter().map(|p| at(p)).collect(),
         read: pairs.iter().map(|p| p.read).collect(),

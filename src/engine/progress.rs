@@ -20,7 +20,8 @@ impl Progress {
 
     /// A bar over a known number of steps, with rate and time left.
     pub fn bar(&self, what: &'static str, total: u64) -> ProgressBar {
-        let style = ProgressStyle::with_template("{prefix:>12} [{bar:24}] {pos}/{len} {msg} ({per_sec}, {eta} left)");
+        let style =
+            ProgressStyle::with_template("{prefix:>12} [{bar:24}] {pos}/{len} {msg} ({per_sec}, {eta} left)");
         self.add(ProgressBar::new(total), what, style)
     }
 

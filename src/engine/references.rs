@@ -27,7 +27,12 @@ impl Relation {
     ///
     /// # Errors
     /// Where the actual table can't be read.
-    pub fn learn(plan: &TablePlan, expected: &Expected, actual: &dyn Table, id: &str) -> Result<Self, TableError> {
+    pub fn learn(
+        plan: &TablePlan,
+        expected: &Expected,
+        actual: &dyn Table,
+        id: &str,
+    ) -> Result<Self, TableError> {
         let surrogate = plan.columns.iter().any(|c| c.surrogate && c.name.value == id);
         let of_row: Vec<Value> = if surrogate {
             let matches: Vec<&str> = plan.match_columns.iter().map(|m| m.value.as_str()).collect();
@@ -107,7 +112,12 @@ fn connection_of(lineage: &Lineage, row: usize) -> Option<&str> {
 }
 
 /// For each expected row, the id of the actual row with the same match values.
-fn minted(matches: &[&str], expected: &RecordBatch, actual: &dyn Table, id: &str) -> Result<Vec<Value>, TableError> {
+fn minted(
+    matches: &[&str],
+    expected: &RecordBatch,
+    actual: &dyn Table,
+    id: &str,
+) -> Result<Vec<Value>, TableError> {
     let schema = actual.schema();
     let positions = |fields: &arrow::datatypes::Fields| -> Vec<usize> {
         matches.iter().filter_map(|m| fields.iter().position(|f| f.name() == m)).collect()

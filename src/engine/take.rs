@@ -6,8 +6,8 @@ use std::path::Path;
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use counterfoil_connectors::{Connector, ConnectorError, ErrorKind};
-use counterfoil_model::names::fold;
 use counterfoil_model::KeySpec;
+use counterfoil_model::names::fold;
 use counterfoil_snapshots::{Manifest, Snapshot, SnapshotWriter, TableManifest};
 use indicatif::ProgressBar;
 use rayon::prelude::*;
@@ -42,8 +42,13 @@ pub fn snapshot(
         .enumerate()
         .map(|(number, wanted)| take_table(name, connector, wanted, number, &writer, rows))
         .collect::<Result<_, _>>()?;
-    let _: Manifest =
-        writer.finish(tables, connector.url(), &taken_at, &connector.consistency(), env!("CARGO_PKG_VERSION"))?;
+    let _: Manifest = writer.finish(
+        tables,
+        connector.url(),
+        &taken_at,
+        &connector.consistency(),
+        env!("CARGO_PKG_VERSION"),
+    )?;
     Ok(Snapshot::open(folder)?)
 }
 
@@ -100,7 +105,10 @@ fn read_once(
 pub fn key_of(schema: &SchemaRef, columns: &[String]) -> Option<KeySpec> {
     let at = |name: &String| {
         let fields = schema.fields();
-        fields.iter().position(|f| f.name() == name).or_else(|| fields.iter().position(|f| fold(f.name()) == fold(name)))
+        fields
+            .iter()
+            .position(|f| f.name() == name)
+            .or_else(|| fields.iter().position(|f| fold(f.name()) == fold(name)))
     };
     let positions: Option<Vec<usize>> = columns.iter().map(at).collect();
     positions.filter(|p| !p.is_empty()).map(KeySpec::plain)

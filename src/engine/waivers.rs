@@ -63,7 +63,8 @@ impl Waivers {
 }
 
 fn covers(waiver: &Waiver, table: &str, finding: &Finding) -> bool {
-    let same = |wanted: &Option<String>, found: Option<&str>| wanted.as_deref().is_none_or(|w| Some(w) == found);
+    let same =
+        |wanted: &Option<String>, found: Option<&str>| wanted.as_deref().is_none_or(|w| Some(w) == found);
     same(&waiver.table, Some(table))
         && same(&waiver.column, finding.column.as_deref())
         && same(&waiver.key, finding.key.as_deref())

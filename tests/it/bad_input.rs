@@ -29,7 +29,8 @@ fn assert_nothing_left(folder: &Path) {
 
 #[test]
 fn three_mistakes_in_a_plan_are_all_shown() {
-    let twins = Twins::new(ONE_ROW, ONE_ROW, "  t: { form: old.t }\n  u: { from: odl.t, checks: [row_cuont] }\n");
+    let twins =
+        Twins::new(ONE_ROW, ONE_ROW, "  t: { form: old.t }\n  u: { from: odl.t, checks: [row_cuont] }\n");
     let ran = twins.run(&[]);
     assert_undecided(&ran, "form");
     for part in ["did you mean 'from'", "did you mean 'old'", "did you mean 'row_count'", "plan.yaml:"] {
@@ -57,7 +58,8 @@ fn a_missing_database_is_named() {
 #[test]
 fn a_file_that_is_no_database_is_said_to_be_none() {
     let twins = Twins::new(ONE_ROW, ONE_ROW, PLAIN);
-    fs::write(twins.path("target.db"), "this is a text, and a long enough one to have a header ".repeat(50)).expect("written");
+    fs::write(twins.path("target.db"), "this is a text, and a long enough one to have a header ".repeat(50))
+        .expect("written");
     assert_undecided(&twins.run(&[]), "not a database");
 }
 
@@ -160,7 +162,8 @@ fn a_mapping_that_drops_all_rows_is_no_pass() {
 
 #[test]
 fn a_wrong_expression_is_an_error_at_its_line() {
-    let twins = Twins::new(ONE_ROW, ONE_ROW, "  t:\n    from: old.t\n    columns:\n      name: \"lower(nmae)\"\n");
+    let twins =
+        Twins::new(ONE_ROW, ONE_ROW, "  t:\n    from: old.t\n    columns:\n      name: \"lower(nmae)\"\n");
     let ran = twins.run(&[]);
     assert_undecided(&ran, "did you mean 'name'");
     assert!(ran.stderr.contains("plan.yaml:11"), "{}", ran.stderr);
@@ -178,7 +181,8 @@ fn a_database_locked_by_a_writer_is_said_to_be_locked() {
 
 #[test]
 fn a_source_column_without_partner_is_inconclusive_unless_ignored() {
-    let source = "CREATE TABLE t(id INTEGER PRIMARY KEY, name TEXT, extra TEXT); INSERT INTO t VALUES (1,'a','b');";
+    let source =
+        "CREATE TABLE t(id INTEGER PRIMARY KEY, name TEXT, extra TEXT); INSERT INTO t VALUES (1,'a','b');";
     let twins = Twins::new(source, ONE_ROW, PLAIN);
     assert_eq!(twins.run(&[]).code, 2);
     assert_eq!(twins.check("t.row_diff")["verdict"], "inconclusive");
@@ -243,7 +247,10 @@ fn ctrl_c_leaves_no_half_written_run_and_earlier_runs_whole() {
     // As soon as its temporary folder is there, the run is under way.
     while !twins.path(&format!(".counterfoil-{pid}")).exists() {
         assert!(started.elapsed() < Duration::from_secs(60), "the run never began");
-        assert!(child.try_wait().expect("waited").is_none(), "the run was over before it could be interrupted");
+        assert!(
+            child.try_wait().expect("waited").is_none(),
+            "the run was over before it could be interrupted"
+        );
     }
     let killed = std::process::Command::new("kill").args(["-INT", &pid.to_string()]).status().expect("kill");
     assert!(killed.success());
@@ -265,13 +272,19 @@ fn an_earlier_run_is_never_overwritten() {
 #[test]
 fn masked_columns_show_nowhere() {
     let source = "CREATE TABLE t(email TEXT PRIMARY KEY, n INTEGER); INSERT INTO t VALUES ('secret-a@b.c',1),('secret-d@e.f',2);";
-    let target = "CREATE TABLE t(email TEXT PRIMARY KEY, n INTEGER); INSERT INTO t VALUES ('secret-a@b.c',7);";
+    let target =
+        "CREATE TABLE t(email TEXT PRIMARY KEY, n INTEGER); INSERT INTO t VALUES ('secret-a@b.c',7);";
     let twins = Twins::new(source, target, PLAIN);
     let ran = twins.run(&["--set", "report.mask=[t.email]"]);
     assert_eq!(ran.code, 1, "{}", ran.stderr);
     assert!(!ran.stdout.contains("secret-"), "{}", ran.stdout);
-    let show: Ran =
-        counterfoil().arg("show").arg(twins.path("out")).args(["--format", "json"]).output().expect("it starts").into();
+    let show: Ran = counterfoil()
+        .arg("show")
+        .arg(twins.path("out"))
+        .args(["--format", "json"])
+        .output()
+        .expect("it starts")
+        .into();
     assert!(show.stdout.contains("[masked]") && !show.stdout.contains("secret-"), "{}", show.stdout);
     for file in fs::read_dir(twins.path("out")).expect("the run").flatten() {
         let bytes = fs::read(file.path()).expect("read");

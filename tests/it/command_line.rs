@@ -36,7 +36,8 @@ fn the_plan_schema_accepts_every_plan_in_the_repository() {
         // YAML 1.2: `y` is a column, not a truth value.
         let options = serde_saphyr::options! { strict_booleans: true };
         let value: Value = serde_saphyr::from_str_with_options(&text, options).expect("YAML");
-        let problems: Vec<String> = validator.iter_errors(&value).map(|e| format!("{e} at {}", e.instance_path())).collect();
+        let problems: Vec<String> =
+            validator.iter_errors(&value).map(|e| format!("{e} at {}", e.instance_path())).collect();
         assert!(problems.is_empty(), "{plan}: {problems:#?}");
         plans += 1;
     }
@@ -72,11 +73,21 @@ fn show_prints_the_differences_of_a_table() {
     let out = twins.path("out");
     let out = out.to_str().expect("UTF-8");
     let json: Value = serde_json::from_str(&ok(&["show", out, "--format", "json"])).expect("JSON");
-    let lines: Vec<String> =
-        json.as_array().expect("an array").iter().map(|d| format!("{} {} {}", d["key"], d["outcome"], d["actual"])).collect();
-    assert_eq!(lines, [r#""[2]" "changed" null"#, r#""[3]" "missing_in_target" null"#, r#""[4]" "extra_in_target" null"#]);
+    let lines: Vec<String> = json
+        .as_array()
+        .expect("an array")
+        .iter()
+        .map(|d| format!("{} {} {}", d["key"], d["outcome"], d["actual"]))
+        .collect();
+    assert_eq!(
+        lines,
+        [r#""[2]" "changed" null"#, r#""[3]" "missing_in_target" null"#, r#""[4]" "extra_in_target" null"#]
+    );
     assert!(ok(&["show", out, "--table", "nothing"]).contains("no differences"));
-    assert!(ok(&["show", out, "--format", "csv"]).starts_with("table,key,outcome,column,expected,actual,rule,cause"));
+    assert!(
+        ok(&["show", out, "--format", "csv"])
+            .starts_with("table,key,outcome,column,expected,actual,rule,cause")
+    );
 }
 
 #[test]
@@ -87,7 +98,12 @@ fn a_snapshot_is_a_connection() {
         "  t: { from: old.t }\n",
     );
     let taken = twins.path("taken");
-    let text = ok(&["snapshot", &format!("sqlite:{}", twins.path("target.db").display()), "-o", taken.to_str().expect("UTF-8")]);
+    let text = ok(&[
+        "snapshot",
+        &format!("sqlite:{}", twins.path("target.db").display()),
+        "-o",
+        taken.to_str().expect("UTF-8"),
+    ]);
     assert!(text.contains("root "), "{text}");
     let ran = twins.run(&["--set", "connections.new.url=snapshot:taken"]);
     assert_eq!(ran.code, 0, "{}{}", ran.stdout, ran.stderr);
@@ -95,7 +111,12 @@ fn a_snapshot_is_a_connection() {
     let db = rusqlite::Connection::open(twins.path("target.db")).expect("opened");
     db.execute_batch("UPDATE t SET x = 0.2 WHERE id = 2").expect("updated");
     let other = twins.path("other");
-    ok(&["snapshot", &format!("sqlite:{}", twins.path("target.db").display()), "-o", other.to_str().expect("UTF-8")]);
+    ok(&[
+        "snapshot",
+        &format!("sqlite:{}", twins.path("target.db").display()),
+        "-o",
+        other.to_str().expect("UTF-8"),
+    ]);
     std::fs::copy(other.join("tables/0000.parquet"), taken.join("tables/0000.parquet")).expect("copied");
     let ran = twins.run(&["--set", "connections.new.url=snapshot:taken"]);
     assert_eq!(ran.code, 2);

@@ -28,7 +28,8 @@ fn ten_runs_with_1_2_and_8_threads_are_identical() {
         let threads = ["1", "2", "8"][run % 3];
         let ran = run_plan(&plan, &out, &["--threads", threads]);
         assert_eq!(ran.code, 1, "{}", ran.stderr);
-        let this = (timeless(report(&out)), std::fs::read(out.join("differences.parquet")).expect("differences"));
+        let this =
+            (timeless(report(&out)), std::fs::read(out.join("differences.parquet")).expect("differences"));
         match &first {
             None => first = Some(this),
             Some(first) => {

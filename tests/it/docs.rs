@@ -29,5 +29,8 @@ fn the_validators_page_is_the_catalogue() {
     if std::env::var_os("UPDATE_DOCS").is_some() {
         std::fs::write(&path, &page).expect("written");
     }
-    assert!(std::fs::read_to_string(&path).expect("docs/validators.md") == page, "docs/validators.md is not what the code says");
+    assert!(
+        std::fs::read_to_string(&path).expect("docs/validators.md") == page,
+        "docs/validators.md is not what the code says"
+    );
 }

@@ -38,7 +38,8 @@ fn line(check: &str, kind: &str, key: Option<&str>, column: Option<&str>, actual
 
 fn planted(path: &Path) -> BTreeMap<String, Vec<String>> {
     let text = std::fs::read_to_string(path).expect("planted.yaml");
-    let planted: Planted = serde_saphyr::from_str(&text).expect("planted.yaml is what fixtures/README.md says");
+    let planted: Planted =
+        serde_saphyr::from_str(&text).expect("planted.yaml is what fixtures/README.md says");
     let mut lines: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for defect in planted.defects {
         for f in defect.findings {
@@ -60,7 +61,13 @@ fn found(report: &Value) -> BTreeMap<String, usize> {
             let identity = f["kind"].as_str().is_some_and(|k| k.starts_with("identity_"));
             let actual = f["actual"].as_str().filter(|_| identity);
             let text = |name: &str| f[name].as_str();
-            let line = line(check["id"].as_str().unwrap_or(""), text("kind").unwrap_or(""), text("key"), text("column"), actual);
+            let line = line(
+                check["id"].as_str().unwrap_or(""),
+                text("kind").unwrap_or(""),
+                text("key"),
+                text("column"),
+                actual,
+            );
             *lines.entry(line).or_insert(0) += 1;
         }
     }
@@ -70,14 +77,21 @@ fn found(report: &Value) -> BTreeMap<String, usize> {
 fn assert_found_is_planted(folder: &str) {
     let out = tempfile::tempdir().expect("a folder");
     let folder = root().join(folder);
-    let ran = run_plan(&folder.join("plan.yaml"), &out.path().join("run"), &["--set", "report.max_findings=100000"]);
+    let ran = run_plan(
+        &folder.join("plan.yaml"),
+        &out.path().join("run"),
+        &["--set", "report.max_findings=100000"],
+    );
     assert!(ran.code <= 1, "{}{}", ran.stdout, ran.stderr);
     let report = report(&out.path().join("run"));
     let found = found(&report);
     let planted = planted(&folder.join("planted.yaml"));
     let missed: Vec<_> = planted.iter().filter(|(l, ids)| found.get(*l) != Some(&ids.len())).collect();
     let extra: Vec<_> = found.iter().filter(|(l, n)| planted.get(*l).map(Vec::len) != Some(**n)).collect();
-    assert!(missed.is_empty() && extra.is_empty(), "planted, not found so: {missed:#?}\nfound, not planted so: {extra:#?}");
+    assert!(
+        missed.is_empty() && extra.is_empty(),
+        "planted, not found so: {missed:#?}\nfound, not planted so: {extra:#?}"
+    );
 }
 
 fn assert_clean(plan: &str) {

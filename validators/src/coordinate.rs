@@ -45,7 +45,11 @@ impl Check for Coordinate {
         let fits = |t: Type| matches!(t, Type::Float | Type::Float32 | Type::Geo);
         let mut columns: Vec<_> = pair.columns.clone();
         columns.retain(|c| {
-            if self.columns.is_empty() { fits(c.expected_type) || fits(c.actual_type) } else { self.columns.contains(&c.name) }
+            if self.columns.is_empty() {
+                fits(c.expected_type) || fits(c.actual_type)
+            } else {
+                self.columns.contains(&c.name)
+            }
         });
         if columns.len() < self.columns.len().max(1) {
             outcome.undecided = Some("not every column has something to be held against".into());
@@ -55,7 +59,10 @@ impl Check for Coordinate {
         }
         let comparators: Vec<Comparator> = columns
             .iter()
-            .map(|c| Comparator::new(c, &pair.zone).map_err(|gap| CheckError::Options(format!("column '{}': {}", c.name, gap.reason))))
+            .map(|c| {
+                Comparator::new(c, &pair.zone)
+                    .map_err(|gap| CheckError::Options(format!("column '{}': {}", c.name, gap.reason)))
+            })
             .collect::<Result<_, _>>()?;
         let at: Vec<usize> = columns.iter().map(|c| c.expected).collect();
         let expected = expected_by_key(pair, &at)?;
@@ -68,7 +75,11 @@ impl Check for Coordinate {
                     let cell = comparator.compare(wanted, &value);
                     outcome.checked += 1;
                     outcome.coverage.cells += 1;
-                    outcome.applied(if wanted.is_null() && value.is_null() { Rule::Null1 } else { cell.rule });
+                    outcome.applied(if wanted.is_null() && value.is_null() {
+                        Rule::Null1
+                    } else {
+                        cell.rule
+                    });
                     if !cell.equal {
                         let shown = |v: &Value| (!v.is_null()).then(|| v.to_string());
                         outcome.push(Finding {

@@ -42,7 +42,8 @@ impl Check for DataType {
         if columns.is_empty() {
             outcome.undecided = Some("no column fits: none has a declared type".into());
         }
-        let rules: Vec<Declared> = columns.iter().map(|c| Declared::of(c.declared.as_deref().unwrap_or(""))).collect();
+        let rules: Vec<Declared> =
+            columns.iter().map(|c| Declared::of(c.declared.as_deref().unwrap_or(""))).collect();
         each_chunk(pair.actual.as_ref(), |batch| {
             outcome.coverage.rows += batch.num_rows() as u64;
             for row in 0..batch.num_rows() {
@@ -55,8 +56,13 @@ impl Check for DataType {
                     if let Some(problem) = rule.problem(&value) {
                         let declared = column.declared.clone().unwrap_or_default();
                         let message = format!("{problem} in a column declared {declared}");
-                        let mut finding =
-                            cell_finding(FindingKind::WrongStorageType, row_key(pair, batch, row), &column.name, &value, message);
+                        let mut finding = cell_finding(
+                            FindingKind::WrongStorageType,
+                            row_key(pair, batch, row),
+                            &column.name,
+                            &value,
+                            message,
+                        );
                         finding.expected = Some(declared);
                         outcome.push(finding);
                     }
@@ -132,7 +138,10 @@ impl Declared {
             (Self::Boolean, Value::Bool(_) | Value::Int(0 | 1)) => true,
             (Self::Decimal(limits), number) => return decimal(*limits, number),
             // SQLite's three conventions: text, Julian days, seconds.
-            (Self::Time, Value::Text(_) | Value::Int(_) | Value::Float(_) | Value::Date(_) | Value::Time(_)) => true,
+            (
+                Self::Time,
+                Value::Text(_) | Value::Int(_) | Value::Float(_) | Value::Date(_) | Value::Time(_),
+            ) => true,
             (Self::Time, Value::Timestamp(_) | Value::LocalTimestamp(_)) => true,
             (Self::Uuid, Value::Uuid(_) | Value::Text(_)) => true,
             (Self::Uuid, Value::Bytes(bytes)) => bytes.len() == 16,

@@ -81,7 +81,10 @@ impl Check for Dedup {
             if is_nobody(value) {
                 nobody += 1;
             } else {
-                sources.entry(encoded(std::slice::from_ref(value))).or_insert_with(|| (value.clone(), 0)).1 += 1;
+                sources
+                    .entry(encoded(std::slice::from_ref(value)))
+                    .or_insert_with(|| (value.clone(), 0))
+                    .1 += 1;
             }
         }
         let batch = pair.actual.read_all(None)?;
@@ -92,7 +95,9 @@ impl Check for Dedup {
         for (key, (identity, _)) in &sources {
             outcome.checked += 1;
             match target.get(key).map(Vec::as_slice) {
-                None | Some([]) => outcome.push(finding(FindingKind::IdentityMissing, identity, "on no target row".into())),
+                None | Some([]) => {
+                    outcome.push(finding(FindingKind::IdentityMissing, identity, "on no target row".into()))
+                }
                 Some([_]) => {}
                 Some(rows) => {
                     let keys: Vec<String> = rows.iter().map(|r| row_key(pair, &batch, *r)).collect();
@@ -109,9 +114,16 @@ impl Check for Dedup {
         outcome.coverage.rows = pair.actual.rows();
         outcome.coverage.cells = outcome.checked;
         if nobody > 0 {
-            outcome.coverage.notes.push(format!("{nobody} source rows have a null or empty identity and were never merged"));
+            outcome
+                .coverage
+                .notes
+                .push(format!("{nobody} source rows have a null or empty identity and were never merged"));
         }
-        outcome.message = format!("{} identities, {shared} of them in several source rows ({:.1}%)", sources.len(), share * 100.0);
+        outcome.message = format!(
+            "{} identities, {shared} of them in several source rows ({:.1}%)",
+            sources.len(),
+            share * 100.0
+        );
         Ok(outcome)
     }
 }
@@ -119,7 +131,8 @@ impl Check for Dedup {
 impl Dedup {
     fn check_overlap(&self, share: f64, outcome: &mut CheckOutcome) {
         let Some(overlap) = &self.overlap else { return };
-        let (min, max) = (overlap.min.as_ref().map_or(0.0, |s| s.0), overlap.max.as_ref().map_or(1.0, |s| s.0));
+        let (min, max) =
+            (overlap.min.as_ref().map_or(0.0, |s| s.0), overlap.max.as_ref().map_or(1.0, |s| s.0));
         if outcome.checked > 0 && !(min..=max).contains(&share) {
             outcome.push(Finding {
                 kind: FindingKind::OverlapOutOfRange,

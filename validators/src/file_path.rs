@@ -67,13 +67,20 @@ impl Check for FilePath {
                     continue;
                 }
                 outcome.checked += 1;
-                let wanted = |c: &Option<Column>| c.as_ref().map(|c| cell(batch, c, row)).filter(|v| !v.is_null());
+                let wanted =
+                    |c: &Option<Column>| c.as_ref().map(|c| cell(batch, c, row)).filter(|v| !v.is_null());
                 let problem = match self.form(&value) {
                     Some(problem) => Some(problem),
                     None => self.stored(&value, wanted(&size), wanted(&digest), input)?,
                 };
                 if let Some((kind, message)) = problem {
-                    outcome.push(cell_finding(kind, row_key(pair, batch, row), &self.column, &value, message));
+                    outcome.push(cell_finding(
+                        kind,
+                        row_key(pair, batch, row),
+                        &self.column,
+                        &value,
+                        message,
+                    ));
                 }
             }
             Ok(())
@@ -102,7 +109,8 @@ impl FilePath {
             return Some((FindingKind::WrongPrefix, "names no file".into()));
         }
         let climbs = rest.split('/').any(|part| part == "..");
-        (climbs || rest.contains('\\')).then(|| (FindingKind::WrongPrefix, "leaves its root, or has a backslash".into()))
+        (climbs || rest.contains('\\'))
+            .then(|| (FindingKind::WrongPrefix, "leaves its root, or has a backslash".into()))
     }
 
     fn stored(
@@ -118,7 +126,10 @@ impl FilePath {
             return Ok(Some((FindingKind::FileMissing, "the store has no such file".into())));
         };
         if let Some(size) = size.filter(|s| s.to_string() != found.to_string()) {
-            return Ok(Some((FindingKind::FileDiffers, format!("the file has {found} bytes instead of {size}"))));
+            return Ok(Some((
+                FindingKind::FileDiffers,
+                format!("the file has {found} bytes instead of {size}"),
+            )));
         }
         if let Some(wanted) = digest {
             let found = input.files.digest(store, rest).map_err(CheckError::Other)?;

@@ -49,7 +49,8 @@ impl Check for ForeignKey {
             outcome.checked += 1;
             one(pair, &wanted.column)?;
             let declared = pair.facts.foreign_keys.iter().any(|k| {
-                k.columns == [wanted.column.as_str()] && format!("{}.{}", k.table, k.references.join(",")) == wanted.references
+                k.columns == [wanted.column.as_str()]
+                    && format!("{}.{}", k.table, k.references.join(",")) == wanted.references
             });
             if !declared {
                 outcome.push(Finding {
@@ -92,7 +93,8 @@ fn check(declared: &Declared, input: &Input<'_>, outcome: &mut CheckOutcome) -> 
         return Ok(());
     };
     let children: Vec<Column> = declared.columns.iter().map(|c| one(pair, c)).collect::<Result<_, _>>()?;
-    let parents: Vec<usize> = declared.references.iter().map(|c| one(parent, c).map(|c| c.at)).collect::<Result<_, _>>()?;
+    let parents: Vec<usize> =
+        declared.references.iter().map(|c| one(parent, c).map(|c| c.at)).collect::<Result<_, _>>()?;
     let there = tuples(parent.actual.as_ref(), &parents)?;
     each_chunk(pair.actual.as_ref(), |batch| {
         for row in 0..batch.num_rows() {
@@ -106,8 +108,15 @@ fn check(declared: &Declared, input: &Input<'_>, outcome: &mut CheckOutcome) -> 
             outcome.coverage.cells += 1;
             if !there.contains(&encoded(&values)) {
                 let shown = if let [one] = values.as_slice() { one.clone() } else { Value::List(values) };
-                let message = format!("no row of {} has {} = {shown}", parent.name, declared.references.join(","));
-                outcome.push(cell_finding(FindingKind::DanglingReference, row_key(pair, batch, row), &name, &shown, message));
+                let message =
+                    format!("no row of {} has {} = {shown}", parent.name, declared.references.join(","));
+                outcome.push(cell_finding(
+                    FindingKind::DanglingReference,
+                    row_key(pair, batch, row),
+                    &name,
+                    &shown,
+                    message,
+                ));
             }
         }
         Ok(())

@@ -56,7 +56,13 @@ impl Check for JsonField {
                     }
                     outcome.checked += 1;
                     for (kind, message) in problems(&value, schema.as_ref()) {
-                        outcome.push(cell_finding(kind, row_key(pair, batch, row), &column.name, &value, message));
+                        outcome.push(cell_finding(
+                            kind,
+                            row_key(pair, batch, row),
+                            &column.name,
+                            &value,
+                            message,
+                        ));
                     }
                 }
             }
@@ -74,7 +80,8 @@ impl JsonField {
             None => return Ok(None),
             Some(serde_json::Value::String(path)) => {
                 let text = input.files.text(path).map_err(CheckError::Options)?;
-                serde_json::from_str(&text).map_err(|e| CheckError::Options(format!("{path}: not JSON: {e}")))?
+                serde_json::from_str(&text)
+                    .map_err(|e| CheckError::Options(format!("{path}: not JSON: {e}")))?
             }
             Some(inline) => inline.clone(),
         };
@@ -87,7 +94,9 @@ fn problems(value: &Value, schema: Option<&jsonschema::Validator>) -> Vec<(Findi
     let text = match value {
         Value::Text(text) | Value::Json(text) => text.clone(),
         Value::List(_) | Value::Map(_) => value.to_json_text(),
-        other => return vec![(FindingKind::InvalidJson, format!("{} instead of JSON text", other.type_name()))],
+        other => {
+            return vec![(FindingKind::InvalidJson, format!("{} instead of JSON text", other.type_name()))];
+        }
     };
     let parsed = match json::parse(&text) {
         Ok(parsed) => parsed,

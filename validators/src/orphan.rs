@@ -8,7 +8,9 @@ use counterfoil_model::{CheckOutcome, FindingKind, Level};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::support::{cell, cell_finding, comparable, each_chunk, encoded, expected_by_key, one, row_key, tuples};
+use crate::support::{
+    cell, cell_finding, comparable, each_chunk, encoded, expected_by_key, one, row_key, tuples,
+};
 use crate::{Check, CheckError, Documentation, Input};
 
 /// Options of `orphan`.
@@ -76,7 +78,12 @@ impl Check for Orphan {
                 if value.is_null() || there.contains(&encoded(std::slice::from_ref(&value))) {
                     continue;
                 }
-                let had = keys.as_ref().and_then(|k| source.get(&k[row])).and_then(|v| v.first()).cloned().map(comparable);
+                let had = keys
+                    .as_ref()
+                    .and_then(|k| source.get(&k[row]))
+                    .and_then(|v| v.first())
+                    .cloned()
+                    .map(comparable);
                 let as_before = had.is_some_and(|had| {
                     let had = encoded(&[had]);
                     had == encoded(std::slice::from_ref(&value)) && !before.contains(&had)
@@ -84,9 +91,12 @@ impl Check for Orphan {
                 let (kind, message) = match (self.baseline, as_before) {
                     (None, _) => (FindingKind::Orphan, "the parent is missing"),
                     (Some(_), true) => (FindingKind::OrphanInherited, "the source lacks this parent too"),
-                    (Some(_), false) => (FindingKind::OrphanIntroduced, "the parent is missing here, but not in the source"),
+                    (Some(_), false) => {
+                        (FindingKind::OrphanIntroduced, "the parent is missing here, but not in the source")
+                    }
                 };
-                let mut finding = cell_finding(kind, row_key(pair, batch, row), &self.column, &value, message);
+                let mut finding =
+                    cell_finding(kind, row_key(pair, batch, row), &self.column, &value, message);
                 if kind == FindingKind::OrphanInherited {
                     finding.level = Level::Warning;
                     inherited += 1;
@@ -97,7 +107,10 @@ impl Check for Orphan {
         })?;
         outcome.coverage.cells = outcome.checked;
         outcome.message = match self.baseline {
-            Some(_) => format!("{} rows checked: {} orphans introduced, {inherited} inherited", outcome.checked, outcome.failed),
+            Some(_) => format!(
+                "{} rows checked: {} orphans introduced, {inherited} inherited",
+                outcome.checked, outcome.failed
+            ),
             None => format!("{} rows checked, {} orphans", outcome.checked, outcome.failed),
         };
         Ok(outcome)
@@ -107,7 +120,10 @@ impl Check for Orphan {
 impl Orphan {
     fn parent(&self, input: &Input<'_>) -> Result<(Arc<TablePair>, String), CheckError> {
         let Some((table, column)) = self.references.rsplit_once('.') else {
-            return Err(CheckError::Options(format!("'references' takes table.column, not '{}'", self.references)));
+            return Err(CheckError::Options(format!(
+                "'references' takes table.column, not '{}'",
+                self.references
+            )));
         };
         let parent = input.pairs.get(table).ok_or_else(|| {
             let hint = suggestion(table, input.pairs.keys().map(String::as_str));

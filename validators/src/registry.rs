@@ -50,7 +50,9 @@ impl Validator {
     }
 }
 
-fn build<C: Check + DeserializeOwned + 'static>(options: serde_json::Value) -> Result<Box<dyn Check>, String> {
+fn build<C: Check + DeserializeOwned + 'static>(
+    options: serde_json::Value,
+) -> Result<Box<dyn Check>, String> {
     let options = if options.is_null() { serde_json::json!({}) } else { options };
     serde_json::from_value::<C>(options).map(|c| Box::new(c) as Box<dyn Check>).map_err(|e| e.to_string())
 }

@@ -45,11 +45,17 @@ impl Check for RowCount {
             merged += source.merged;
             if source.exploded != source.merged + source.kept || source.filtered > source.rows {
                 let message = format!("{}: rows were neither kept, nor merged, nor filtered", source.source);
-                outcome.push(finding(FindingKind::SourceRowsUnaccounted, source.exploded, source.merged + source.kept, message));
+                outcome.push(finding(
+                    FindingKind::SourceRowsUnaccounted,
+                    source.exploded,
+                    source.merged + source.kept,
+                    message,
+                ));
             }
         }
-        outcome.message =
-            format!("{expected} rows expected ({read} read, {filtered} filtered, {merged} merged), {actual} there");
+        outcome.message = format!(
+            "{expected} rows expected ({read} read, {filtered} filtered, {merged} merged), {actual} there"
+        );
         Ok(outcome)
     }
 }

@@ -89,7 +89,13 @@ pub(crate) fn each_chunk(
 }
 
 /// A finding about one cell.
-pub(crate) fn cell_finding(kind: FindingKind, key: String, column: &str, actual: &Value, message: impl Into<String>) -> Finding {
+pub(crate) fn cell_finding(
+    kind: FindingKind,
+    key: String,
+    column: &str,
+    actual: &Value,
+    message: impl Into<String>,
+) -> Finding {
     Finding {
         kind,
         level: Level::Error,
@@ -124,8 +130,11 @@ pub(crate) fn tuples(table: &dyn Table, at: &[usize]) -> Result<HashSet<Box<[u8]
     let kinds: Vec<Type> = at.iter().map(|c| Type::of(schema.field(*c)).unwrap_or(Type::Null)).collect();
     each_chunk(table, |batch| {
         for row in 0..batch.num_rows() {
-            let values: Vec<Value> =
-                at.iter().zip(&kinds).map(|(c, kind)| comparable(value_at(batch.column(*c), *kind, row))).collect();
+            let values: Vec<Value> = at
+                .iter()
+                .zip(&kinds)
+                .map(|(c, kind)| comparable(value_at(batch.column(*c), *kind, row)))
+                .collect();
             if !values.iter().any(Value::is_null) {
                 all.insert(encoded(&values));
             }
@@ -136,7 +145,10 @@ pub(crate) fn tuples(table: &dyn Table, at: &[usize]) -> Result<HashSet<Box<[u8]
 }
 
 /// Some expected values by encoded pairing key; the first row of a key counts.
-pub(crate) fn expected_by_key(pair: &TablePair, at: &[usize]) -> Result<BTreeMap<Box<[u8]>, Vec<Value>>, CheckError> {
+pub(crate) fn expected_by_key(
+    pair: &TablePair,
+    at: &[usize],
+) -> Result<BTreeMap<Box<[u8]>, Vec<Value>>, CheckError> {
     let mut all = BTreeMap::new();
     let Some(pair_key) = &pair.key else { return Ok(all) };
     let schema = pair.expected.schema();

@@ -53,7 +53,8 @@ impl Check for Timestamp {
         let min = self.bound(self.min.as_deref(), "1970-01-01", input)?;
         let max = self.bound(self.max.as_deref(), "2100-01-01", input)?;
         let is_time = |c: &Column| {
-            matches!(c.kind, Type::Timestamp | Type::LocalTimestamp) || matches!(c.read, Some(ReadAs::Timestamp(_)))
+            matches!(c.kind, Type::Timestamp | Type::LocalTimestamp)
+                || matches!(c.read, Some(ReadAs::Timestamp(_)))
         };
         let columns = chosen(pair, &self.columns, is_time)?;
         let mut outcome = CheckOutcome::default();
@@ -62,7 +63,8 @@ impl Check for Timestamp {
             return Ok(outcome);
         }
         outcome.applied(Rule::Ts1);
-        let expected_at: Vec<Option<usize>> = columns.iter().map(|c| pair.column(&c.name).map(|p| p.expected)).collect();
+        let expected_at: Vec<Option<usize>> =
+            columns.iter().map(|c| pair.column(&c.name).map(|p| p.expected)).collect();
         let at: Vec<usize> = expected_at.iter().flatten().copied().collect();
         let expected = expected_by_key(pair, &at)?;
         each_chunk(pair.actual.as_ref(), |batch| {
@@ -82,7 +84,8 @@ impl Check for Timestamp {
                     let read = self.read(column);
                     let wanted = wanted.and_then(|w| read_as(w, read, &pair.zone).ok());
                     for (kind, message) in problems(&value, read, wanted.as_ref(), (min, max), &pair.zone) {
-                        let mut finding = cell_finding(kind, row_key(pair, batch, row), &column.name, &value, message);
+                        let mut finding =
+                            cell_finding(kind, row_key(pair, batch, row), &column.name, &value, message);
                         finding.expected = wanted.as_ref().filter(|w| !w.is_null()).map(Value::to_string);
                         finding.rule = Some(Rule::Ts1);
                         outcome.push(finding);
@@ -131,7 +134,9 @@ fn problems(
     if let Value::Text(text) = value {
         match time::parse_iso(text.trim()) {
             Some(IsoTime::Instant { utc: true, .. }) => {}
-            Some(IsoTime::Instant { .. }) => found.push((FindingKind::NotUtc, "an offset other than UTC".into())),
+            Some(IsoTime::Instant { .. }) => {
+                found.push((FindingKind::NotUtc, "an offset other than UTC".into()))
+            }
             _ => found.push((FindingKind::NotUtc, "no zone: it could mean any".into())),
         }
     }
@@ -148,7 +153,10 @@ fn problems(
     } else if shift != 0 {
         let unit = 10_i128.pow(9 - u32::try_from(fraction_digits(value)).unwrap_or(9).min(9));
         if wanted.div_euclid(unit) * unit == instant {
-            found.push((FindingKind::PrecisionLost, format!("the source has {}", time::format_instant(*wanted))));
+            found.push((
+                FindingKind::PrecisionLost,
+                format!("the source has {}", time::format_instant(*wanted)),
+            ));
         }
     }
     found

@@ -56,12 +56,22 @@ impl Check for Uniqueness {
             look(input, &columns, *primary, &mut outcome)?;
         }
         let names: Vec<String> = sets.iter().map(|(set, _)| set.join(",")).collect();
-        outcome.message = format!("{} values of {} checked, {} findings", outcome.checked, names.join(" and of "), outcome.failed);
+        outcome.message = format!(
+            "{} values of {} checked, {} findings",
+            outcome.checked,
+            names.join(" and of "),
+            outcome.failed
+        );
         Ok(outcome)
     }
 }
 
-fn look(input: &Input<'_>, columns: &[Column], primary: bool, outcome: &mut CheckOutcome) -> Result<(), CheckError> {
+fn look(
+    input: &Input<'_>,
+    columns: &[Column],
+    primary: bool,
+    outcome: &mut CheckOutcome,
+) -> Result<(), CheckError> {
     let pair = input.pair;
     let name = columns.iter().map(|c| c.name.as_str()).collect::<Vec<_>>().join(",");
     let mut first: HashMap<Box<[u8]>, String> = HashMap::new();
@@ -75,7 +85,13 @@ fn look(input: &Input<'_>, columns: &[Column], primary: bool, outcome: &mut Chec
             if values.iter().any(Value::is_null) {
                 if primary {
                     let message = "a key with null in it names no row";
-                    outcome.push(cell_finding(FindingKind::NullKey, row_key(pair, batch, row), &name, &shown, message));
+                    outcome.push(cell_finding(
+                        FindingKind::NullKey,
+                        row_key(pair, batch, row),
+                        &name,
+                        &shown,
+                        message,
+                    ));
                 }
                 continue;
             }

@@ -7,7 +7,10 @@ use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use arrow::compute::{cast_with_options, concat_batches};
-use arrow::datatypes::{DataType, Field, Schema, TimeUnit, TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType};
+use arrow::datatypes::{
+    DataType, Field, Schema, TimeUnit, TimestampMicrosecondType, TimestampMillisecondType,
+    TimestampNanosecondType, TimestampSecondType,
+};
 use arrow::util::display::FormatOptions;
 use counterfoil_model::column::build;
 use counterfoil_model::{Type, Value, value_at};
@@ -67,13 +70,15 @@ fn canonical(path: &Path, batches: &[RecordBatch]) -> Result<RecordBatch, Connec
     let mut columns = Vec::new();
     for (field, column) in schema.fields().iter().zip(whole.columns()) {
         let (kind, array) = column_of(field, column).map_err(|problem| {
-            corrupt(path, format!("column '{}': {problem}", field.name())).help("leave the column out of the file, or cast it")
+            corrupt(path, format!("column '{}': {problem}", field.name()))
+                .help("leave the column out of the file, or cast it")
         })?;
         fields.push(kind.field(field.name()));
         columns.push(array);
     }
     let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(whole.num_rows()));
-    RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), columns, &options).map_err(|e| corrupt(path, e))
+    RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), columns, &options)
+        .map_err(|e| corrupt(path, e))
 }
 
 fn column_of(field: &Field, column: &ArrayRef) -> Result<(Type, ArrayRef), String> {
@@ -95,11 +100,17 @@ fn column_of(field: &Field, column: &ArrayRef) -> Result<(Type, ArrayRef), Strin
         }
         DataType::Timestamp(_, zone) => {
             let kind = if zone.is_some() { Type::Timestamp } else { Type::LocalTimestamp };
-            let values = (0..column.len()).map(|row| instant(column, row, kind)).collect::<Result<Vec<_>, _>>()?;
+            let values =
+                (0..column.len()).map(|row| instant(column, row, kind)).collect::<Result<Vec<_>, _>>()?;
             return Ok((kind, build(kind, &values)));
         }
-        DataType::List(_) | DataType::LargeList(_) | DataType::FixedSizeList(..) | DataType::Struct(_) | DataType::Map(..) => {
-            let values = (0..column.len()).map(|row| nested(field, column, row)).collect::<Result<Vec<_>, _>>()?;
+        DataType::List(_)
+        | DataType::LargeList(_)
+        | DataType::FixedSizeList(..)
+        | DataType::Struct(_)
+        | DataType::Map(..) => {
+            let values =
+                (0..column.len()).map(|row| nested(field, column, row)).collect::<Result<Vec<_>, _>>()?;
             return Ok((Type::Variant, build(Type::Variant, &values)));
         }
         other => return Err(format!("type {other} has no canonical form")),
@@ -146,8 +157,12 @@ fn nested(field: &Field, column: &ArrayRef, row: usize) -> Result<Value, String>
             fields.iter().zip(parts.columns()).map(entry).collect::<Result<_, String>>().map(Value::map)
         }
         DataType::Map(entries, _) => {
-            let DataType::Struct(fields) = entries.data_type() else { return Err("a map of an unknown form".into()) };
-            let (Some(key), Some(value)) = (fields.first(), fields.get(1)) else { return Err("a map of an unknown form".into()) };
+            let DataType::Struct(fields) = entries.data_type() else {
+                return Err("a map of an unknown form".into());
+            };
+            let (Some(key), Some(value)) = (fields.first(), fields.get(1)) else {
+                return Err("a map of an unknown form".into());
+            };
             let cell = column.as_map().value(row);
             let entry = |i| match nested(key, cell.column(0), i)? {
                 Value::Text(name) => Ok((name, nested(value, cell.column(1), i)?)),

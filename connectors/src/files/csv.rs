@@ -20,9 +20,12 @@ pub(super) fn read(parts: &[PathBuf]) -> Result<Read, ConnectorError> {
     for path in parts {
         let file = File::open(path).map_err(|e| io(path, &e))?;
         let mut reader = csv::ReaderBuilder::new().flexible(false).from_reader(file);
-        let own: Vec<String> = reader.headers().map_err(|e| corrupt(path, e))?.iter().map(str::to_owned).collect();
+        let own: Vec<String> =
+            reader.headers().map_err(|e| corrupt(path, e))?.iter().map(str::to_owned).collect();
         match &header {
-            Some(first) if *first != own => return Err(corrupt(path, "its header differs from the first file's")),
+            Some(first) if *first != own => {
+                return Err(corrupt(path, "its header differs from the first file's"));
+            }
             Some(_) => {}
             None => {
                 let twice = own.iter().enumerate().find(|(i, name)| own[..*i].contains(name));

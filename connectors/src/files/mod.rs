@@ -66,7 +66,8 @@ impl Files {
         } else {
             for entry in sorted(path)? {
                 if entry.is_dir() {
-                    let parts: Vec<PathBuf> = sorted(&entry)?.into_iter().filter(|p| fits(p, format)).collect();
+                    let parts: Vec<PathBuf> =
+                        sorted(&entry)?.into_iter().filter(|p| fits(p, format)).collect();
                     if !parts.is_empty() {
                         tables.insert(stem(&entry), parts);
                     }
@@ -86,7 +87,11 @@ impl Files {
     fn parts(&self, table: &str) -> Result<&[PathBuf], ConnectorError> {
         self.tables.get(table).map(Vec::as_slice).ok_or_else(|| {
             let hint = suggestion(table, self.tables.keys().map(String::as_str));
-            ConnectorError::new(ErrorKind::NotFound, &self.place, format!("there is no table '{table}'{hint}"))
+            ConnectorError::new(
+                ErrorKind::NotFound,
+                &self.place,
+                format!("there is no table '{table}'{hint}"),
+            )
         })
     }
 

@@ -52,7 +52,9 @@ impl<'a> Records<'a> {
                     all.extend_from_slice(data);
                     return Ok(whole);
                 }
-                (1 | 2, Some(_)) => return wrong(offset, "a record starts before the one before it has ended"),
+                (1 | 2, Some(_)) => {
+                    return wrong(offset, "a record starts before the one before it has ended");
+                }
                 (3 | 4, None) => return wrong(offset, "a record goes on that never started"),
                 (other, _) => return wrong(offset, format!("unknown fragment type {other}")),
             }

@@ -57,8 +57,12 @@ impl FirestoreExport {
     pub fn open(path: &Path, url: &str) -> Result<Self, ConnectorError> {
         let overall = overall_metadata(path)?;
         let base = overall.parent().unwrap_or(path).to_path_buf();
-        let mut export =
-            Self { url: url.into(), place: path.display().to_string(), files: Vec::new(), tables: BTreeMap::new() };
+        let mut export = Self {
+            url: url.into(),
+            place: path.display().to_string(),
+            files: Vec::new(),
+            tables: BTreeMap::new(),
+        };
         for (metadata, count, files) in outputs(&overall, &base)? {
             let before = export.documents();
             let mut last = metadata;
@@ -71,7 +75,8 @@ impl FirestoreExport {
             // A file that was cut between two records is whole but for what is gone.
             let found = export.documents() - before;
             if count.is_some_and(|count| count != found) {
-                let problem = format!("the metadata count {} documents, but {found} are there", count.unwrap_or(0));
+                let problem =
+                    format!("the metadata count {} documents, but {found} are there", count.unwrap_or(0));
                 let end = export.files.last().map_or(0, |(_, bytes)| bytes.len());
                 return Err(damaged(&last, &LogError { offset: end, problem }));
             }
@@ -86,13 +91,15 @@ impl FirestoreExport {
     fn catalogue(&mut self, file: usize, path: &Path, bytes: &[u8]) -> Result<(), ConnectorError> {
         let mut records = Records::starting_at(bytes, 0);
         while let Some((offset, record)) = records.next().map_err(|e| damaged(path, &e))? {
-            let document = entity::document(&record)
-                .map_err(|problem| damaged(path, &LogError { offset, problem: format!("the record holds {problem}") }))?;
+            let document = entity::document(&record).map_err(|problem| {
+                damaged(path, &LogError { offset, problem: format!("the record holds {problem}") })
+            })?;
             let collection = self.tables.entry(document.table()).or_default();
             collection.documents.push((file, offset));
             for (name, value) in document.fields {
                 if PSEUDO.contains(&name.as_str()) {
-                    let problem = format!("a document has a field '{name}', which is a name of counterfoil's own");
+                    let problem =
+                        format!("a document has a field '{name}', which is a name of counterfoil's own");
                     return Err(damaged(path, &LogError { offset, problem }));
                 }
                 let seen = collection.fields.entry(name).or_default();
@@ -110,7 +117,11 @@ impl FirestoreExport {
     fn collection(&self, table: &str) -> Result<&Collection, ConnectorError> {
         self.tables.get(table).ok_or_else(|| {
             let hint = suggestion(table, self.tables.keys().map(String::as_str));
-            ConnectorError::new(ErrorKind::NotFound, &self.place, format!("there is no collection '{table}'{hint}"))
+            ConnectorError::new(
+                ErrorKind::NotFound,
+                &self.place,
+                format!("there is no collection '{table}'{hint}"),
+            )
         })
     }
 }
@@ -179,13 +190,20 @@ fn outputs(overall: &Path, base: &Path) -> Result<Vec<Outputs>, ConnectorError> 
             let names = names.map_err(|p| damaged(&metadata, &LogError { offset: 0, problem: p.into() }))?;
             let files: Vec<PathBuf> = names.iter().map(|f| folder.join(f.replace('\\', "/"))).collect();
             if all.iter().any(|(_, _, earlier)| earlier.iter().any(|f| files.contains(f))) {
-                return Err(damaged(overall, &LogError { offset, problem: "an output file is named twice".into() }));
+                return Err(damaged(
+                    overall,
+                    &LogError { offset, problem: "an output file is named twice".into() },
+                ));
             }
             all.push((metadata, count, files));
         }
     }
     if all.iter().all(|(_, _, files)| files.is_empty()) {
-        return Err(ConnectorError::new(ErrorKind::Corrupt, overall.display().to_string(), "the export names no output file"));
+        return Err(ConnectorError::new(
+            ErrorKind::Corrupt,
+            overall.display().to_string(),
+            "the export names no output file",
+        ));
     }
     Ok(all)
 }
@@ -218,7 +236,9 @@ fn texts(bytes: &[u8], path: &[u64]) -> Result<Vec<String>, &'static str> {
         let proto::Field::Bytes(inner) = field else { continue };
         match path {
             [last] if number == *last => {
-                found.push(std::str::from_utf8(inner).map_err(|_| "a file name that is not UTF-8")?.to_owned());
+                found.push(
+                    std::str::from_utf8(inner).map_err(|_| "a file name that is not UTF-8")?.to_owned(),
+                );
             }
             [first, rest @ ..] if number == *first && !rest.is_empty() => found.extend(texts(inner, rest)?),
             _ => {}

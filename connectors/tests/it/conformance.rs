@@ -29,7 +29,11 @@ impl Connector for Kept {
     fn facts(&self, table: &str) -> Result<TableFacts, ConnectorError> {
         self.connector.facts(table)
     }
-    fn scan(&self, table: &str, mixed: &std::collections::BTreeSet<String>) -> Result<Box<dyn Scan + '_>, ConnectorError> {
+    fn scan(
+        &self,
+        table: &str,
+        mixed: &std::collections::BTreeSet<String>,
+    ) -> Result<Box<dyn Scan + '_>, ConnectorError> {
         self.connector.scan(table, mixed)
     }
 }

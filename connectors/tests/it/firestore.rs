@@ -93,7 +93,8 @@ fn every_document_is_what_an_independent_reader_sees() {
         for table in connector.tables().unwrap() {
             let batches = read(connector.as_ref(), &table).unwrap();
             let facts = connector.facts(&table).unwrap();
-            let columns: Vec<_> = facts.columns.iter().map(|c| (&c.name, column(&batches, &c.name).unwrap())).collect();
+            let columns: Vec<_> =
+                facts.columns.iter().map(|c| (&c.name, column(&batches, &c.name).unwrap())).collect();
             for row in 0..columns[0].1.len() {
                 let mut fields = Map::new();
                 for (name, values) in columns.iter().filter(|(n, _)| !n.starts_with("__")) {
@@ -102,7 +103,12 @@ fn every_document_is_what_an_independent_reader_sees() {
                 ours.insert(columns[1].1[row].to_string(), serde_json::Value::Object(fields));
             }
         }
-        assert_eq!(ours.keys().collect::<Vec<_>>(), theirs.keys().collect::<Vec<_>>(), "{}", folder.display());
+        assert_eq!(
+            ours.keys().collect::<Vec<_>>(),
+            theirs.keys().collect::<Vec<_>>(),
+            "{}",
+            folder.display()
+        );
         for (path, fields) in &ours {
             // A missing field is null in a column; the oracle leaves it out.
             let wanted = theirs[path].as_object().unwrap();
@@ -121,8 +127,12 @@ fn nulls_plain(value: serde_json::Value) -> serde_json::Value {
     match value {
         serde_json::Value::Object(map) if map.len() == 1 && map.contains_key("null") => json!(null),
         // The oracle also tells the project and database of a reference, which a path doesn't have.
-        serde_json::Value::Object(map) if map.contains_key("reference") => json!({ "reference": map["reference"] }),
-        serde_json::Value::Object(map) => map.into_iter().map(|(k, v)| (k, nulls_plain(v))).collect::<Map<_, _>>().into(),
+        serde_json::Value::Object(map) if map.contains_key("reference") => {
+            json!({ "reference": map["reference"] })
+        }
+        serde_json::Value::Object(map) => {
+            map.into_iter().map(|(k, v)| (k, nulls_plain(v))).collect::<Map<_, _>>().into()
+        }
         serde_json::Value::Array(items) => items.into_iter().map(nulls_plain).collect(),
         other => other,
     }
@@ -162,7 +172,11 @@ fn any_damage_is_an_error_with_file_and_offset() {
     let path = output(folder.path());
     let whole = fs::read(&path).unwrap();
     let documents = |c: &dyn Connector| -> usize {
-        c.tables().unwrap().iter().map(|t| read(c, t).unwrap().iter().map(|b| b.num_rows()).sum::<usize>()).sum()
+        c.tables()
+            .unwrap()
+            .iter()
+            .map(|t| read(c, t).unwrap().iter().map(|b| b.num_rows()).sum::<usize>())
+            .sum()
     };
     let all = documents(export(folder.path()).unwrap().as_ref());
     for at in (0..whole.len()).step_by(7) {
@@ -178,7 +192,9 @@ fn any_damage_is_an_error_with_file_and_offset() {
         // A cut between two records leaves a whole file with fewer documents, which its count gives away.
         match export(folder.path()) {
             Err(error) => assert!(error.to_string().contains("output-0"), "{error}"),
-            Ok(connector) => panic!("cut to {length} bytes unseen: {} of {all} documents", documents(connector.as_ref())),
+            Ok(connector) => {
+                panic!("cut to {length} bytes unseen: {} of {all} documents", documents(connector.as_ref()))
+            }
         }
     }
     fs::remove_file(&path).unwrap();

@@ -29,13 +29,20 @@ fn dynamic_typing_is_kept_value_by_value() {
     );
     assert_eq!(values(db.as_ref(), "t", "n"), [Value::Int(5), text("five"), Value::Null, Value::Float(1.5)]);
     assert_eq!(values(db.as_ref(), "t", "r"), [Value::Float(1.5), text("x"), Value::Float(2.0), Value::Null]);
-    assert_eq!(values(db.as_ref(), "t", "d"), [Value::Int(2), Value::Float(2.5), text("abc"), Value::Float(0.5)]);
-    assert_eq!(values(db.as_ref(), "t", "b"), [Value::Bytes(vec![0]), text("text"), Value::Int(7), Value::Null]);
+    assert_eq!(
+        values(db.as_ref(), "t", "d"),
+        [Value::Int(2), Value::Float(2.5), text("abc"), Value::Float(0.5)]
+    );
+    assert_eq!(
+        values(db.as_ref(), "t", "b"),
+        [Value::Bytes(vec![0]), text("text"), Value::Int(7), Value::Null]
+    );
 }
 
 #[test]
 fn text_that_is_not_utf8_is_kept_as_bytes() {
-    let (_folder, db) = database("CREATE TABLE t(a TEXT); INSERT INTO t VALUES ('ok'), (CAST(x'ff41' AS TEXT));");
+    let (_folder, db) =
+        database("CREATE TABLE t(a TEXT); INSERT INTO t VALUES ('ok'), (CAST(x'ff41' AS TEXT));");
     assert_eq!(values(db.as_ref(), "t", "a"), [text("ok"), Value::Bytes(vec![0xff, 0x41])]);
 }
 
@@ -65,8 +72,15 @@ fn facts_tell_keys_and_constraints() {
     assert_eq!(db.facts("p").unwrap().primary_key, ["b", "a"]);
     let facts = db.facts("c").unwrap();
     assert_eq!(facts.unique, [["e"]], "a partial index makes nothing unique");
-    let keys: Vec<_> = facts.foreign_keys.iter().map(|k| (k.columns.join(","), k.table.as_str(), k.references.join(","))).collect();
-    assert!(keys.contains(&("b,a".into(), "p", "b,a".into())) && keys.contains(&("q".into(), "r", "id".into())), "{keys:?}");
+    let keys: Vec<_> = facts
+        .foreign_keys
+        .iter()
+        .map(|k| (k.columns.join(","), k.table.as_str(), k.references.join(",")))
+        .collect();
+    assert!(
+        keys.contains(&("b,a".into(), "p", "b,a".into())) && keys.contains(&("q".into(), "r", "id".into())),
+        "{keys:?}"
+    );
     let b = facts.column("b").unwrap();
     assert!(b.not_null && b.default.as_deref() == Some("'x'") && b.declared.as_deref() == Some("TEXT"));
 }
@@ -75,7 +89,11 @@ fn facts_tell_keys_and_constraints() {
 fn all_tables_are_seen_at_one_moment_even_while_a_writer_goes_on() {
     let folder = TempDir::new().unwrap();
     let writer = Connection::open(folder.path().join("t.db")).unwrap();
-    writer.execute_batch("PRAGMA journal_mode = wal; CREATE TABLE a(x); CREATE TABLE b(x); INSERT INTO a VALUES (1);").unwrap();
+    writer
+        .execute_batch(
+            "PRAGMA journal_mode = wal; CREATE TABLE a(x); CREATE TABLE b(x); INSERT INTO a VALUES (1);",
+        )
+        .unwrap();
     let db = open("sqlite:t.db", folder.path()).unwrap();
     writer.execute_batch("INSERT INTO a VALUES (2); INSERT INTO b VALUES (2);").unwrap();
     assert_eq!(values(db.as_ref(), "a", "x"), [Value::Int(1)]);
@@ -85,7 +103,9 @@ fn all_tables_are_seen_at_one_moment_even_while_a_writer_goes_on() {
 #[test]
 fn what_can_not_be_opened_says_why() {
     let folder = TempDir::new().unwrap();
-    let kind = |name: &str| open(&format!("sqlite:{name}"), folder.path()).err().map(|e| (e.kind.clone(), e.to_string()));
+    let kind = |name: &str| {
+        open(&format!("sqlite:{name}"), folder.path()).err().map(|e| (e.kind.clone(), e.to_string()))
+    };
     let (missing, message) = kind("no.db").unwrap();
     assert_eq!(missing, ErrorKind::NotFound);
     assert!(message.contains("no.db") && !folder.path().join("no.db").exists());

@@ -39,7 +39,8 @@ fn convert(raw: &RawValue, path: &str, depth: usize, duplicates: &mut Vec<String
     let problem = |e: serde_json::Error| format!("{path}: {e}");
     Ok(match text.as_bytes().first() {
         Some(b'{') => {
-            let entries = serde_json::Deserializer::from_str(text).deserialize_map(Entries).map_err(problem)?;
+            let entries =
+                serde_json::Deserializer::from_str(text).deserialize_map(Entries).map_err(problem)?;
             let mut converted: Vec<(String, Value)> = Vec::with_capacity(entries.len());
             for (key, raw) in entries {
                 let inner = format!("{path}.{key}");
@@ -113,7 +114,9 @@ mod tests {
 
     #[test]
     fn numbers_keep_their_digits_and_duplicates_are_told() {
-        let parsed = parse(r#" {"a": 12345678901234567890.123456789, "b": {"c": 1, "c": 2}, "d": [null, "x"]} "#).unwrap();
+        let parsed =
+            parse(r#" {"a": 12345678901234567890.123456789, "b": {"c": 1, "c": 2}, "d": [null, "x"]} "#)
+                .unwrap();
         assert_eq!(parsed.value.at_path(&["a"]).unwrap().to_string(), "12345678901234567890.123456789");
         assert_eq!(parsed.duplicate_keys, ["$.b.c"]);
         assert_eq!(parsed.value.at_path(&["d", "1"]), Some(&Value::Text("x".into())));

@@ -47,7 +47,9 @@ impl Comparator {
         }
         let (expected, actual) = (pair.expected_type, pair.actual_type);
         let wanted = suggestion(expected, actual);
-        let reason = format!("{expected} and {actual} have no rule in common; say how to read both with 'as: {wanted}'");
+        let reason = format!(
+            "{expected} and {actual} have no rule in common; say how to read both with 'as: {wanted}'"
+        );
         Err(Incomparable { reason })
     }
 
@@ -91,7 +93,11 @@ impl Comparator {
                 let doubled = e.doubled || a.doubled;
                 let equal = values::equal(&e.value, &a.value, &self.pair.settings, &self.zone).0
                     || (e.value.is_null() && a.value.is_null());
-                Cell { equal: expected == actual || (equal && !doubled), rule: Rule::Json1, unreadable: false }
+                Cell {
+                    equal: expected == actual || (equal && !doubled),
+                    rule: Rule::Json1,
+                    unreadable: false,
+                }
             }
             (Err(()), Err(())) => Cell { equal: expected == actual, rule: Rule::Json1, unreadable: true },
             _ => Cell { equal: false, rule: Rule::Read1, unreadable: true },
@@ -169,7 +175,9 @@ fn have_a_rule(expected: Type, actual: Type) -> bool {
         (Ref, Text) | (Text, Ref) | (Json, Variant) | (Variant, Json) => true,
         // A column of mixed types compares value by value with columns of plain values; documents' lists and maps
         // against text need 'as: json' to say that the text is JSON.
-        (Variant, a) | (a, Variant) => a.is_number() || matches!(a, Type::Bool | Type::Bytes | Text | Type::Date | Timestamp),
+        (Variant, a) | (a, Variant) => {
+            a.is_number() || matches!(a, Type::Bool | Type::Bytes | Text | Type::Date | Timestamp)
+        }
         _ => false,
     }
 }

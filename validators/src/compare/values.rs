@@ -11,7 +11,12 @@ use super::json;
 
 /// Whether two values are equal, and by which rule. Null equals null here, since nested values have no other
 /// place to say so.
-pub(super) fn equal(expected: &Value, actual: &Value, settings: &ColumnSettings, zone: &TimeZone) -> (bool, Rule) {
+pub(super) fn equal(
+    expected: &Value,
+    actual: &Value,
+    settings: &ColumnSettings,
+    zone: &TimeZone,
+) -> (bool, Rule) {
     if let Some(decided) = numbers(expected, actual, settings) {
         return decided;
     }
@@ -21,16 +26,22 @@ pub(super) fn equal(expected: &Value, actual: &Value, settings: &ColumnSettings,
         (Value::Null, _) | (_, Value::Null) => (false, Rule::Null1),
         (Value::Bool(e), Value::Bool(a)) => (e == a, Rule::Bool1),
         (Value::Text(e), Value::Text(a)) => (text(e, a, settings), Rule::Txt1),
-        (Value::Ref(e), Value::Ref(a) | Value::Text(a)) | (Value::Text(e), Value::Ref(a)) => (e == a, Rule::Ref1),
+        (Value::Ref(e), Value::Ref(a) | Value::Text(a)) | (Value::Text(e), Value::Ref(a)) => {
+            (e == a, Rule::Ref1)
+        }
         (Value::Bytes(e), Value::Bytes(a)) => (e == a, Rule::Bin1),
         (Value::Timestamp(e), Value::Timestamp(a)) => (e == a, Rule::Ts1),
         (Value::LocalTimestamp(e), Value::LocalTimestamp(a)) => (e == a, Rule::Ts1),
         (Value::Timestamp(_), Value::LocalTimestamp(_) | Value::Text(_))
-        | (Value::LocalTimestamp(_) | Value::Text(_), Value::Timestamp(_)) => (instants(expected, actual, zone), Rule::Ts1),
+        | (Value::LocalTimestamp(_) | Value::Text(_), Value::Timestamp(_)) => {
+            (instants(expected, actual, zone), Rule::Ts1)
+        }
         (Value::Date(e), Value::Date(a)) => (e == a, Rule::Date1),
         (Value::Time(e), Value::Time(a)) => (e == a, Rule::Time1),
         (Value::Uuid(e), Value::Uuid(a)) => (e == a, Rule::Uuid1),
-        (Value::Geo(e1, e2), Value::Geo(a1, a2)) => (float(*e1, *a1, false) && float(*e2, *a2, false), Rule::Geo1),
+        (Value::Geo(e1, e2), Value::Geo(a1, a2)) => {
+            (float(*e1, *a1, false) && float(*e2, *a2, false), Rule::Geo1)
+        }
         (Value::List(e), Value::List(a)) => {
             (e.len() == a.len() && e.iter().zip(a).all(|(e, a)| nested(e, a)), Rule::List1)
         }
@@ -45,7 +56,9 @@ pub(super) fn equal(expected: &Value, actual: &Value, settings: &ColumnSettings,
             (same, Rule::Json1)
         }
         // Inside documents that became JSON: what JSON has no form for is written as text or as an object.
-        (Value::Bytes(_), Value::Text(_)) | (Value::Text(_), Value::Bytes(_)) => (bytes(expected, actual, zone), Rule::Bin1),
+        (Value::Bytes(_), Value::Text(_)) | (Value::Text(_), Value::Bytes(_)) => {
+            (bytes(expected, actual, zone), Rule::Bin1)
+        }
         (Value::Geo(lat, lon), Value::Map(entries)) | (Value::Map(entries), Value::Geo(lat, lon)) => {
             (geo(*lat, *lon, entries), Rule::Geo1)
         }
@@ -77,7 +90,8 @@ fn rule_of(exact: &Value) -> Rule {
 
 /// A float equals an integer only exactly; a decimal also where it is the float's shortest round-trip form.
 fn float_and_exact(float: f64, exact: Decimal, original: &Value) -> bool {
-    exact.is_exactly(float) || (matches!(original, Value::Decimal(_)) && Decimal::shortest(float) == Some(exact))
+    exact.is_exactly(float)
+        || (matches!(original, Value::Decimal(_)) && Decimal::shortest(float) == Some(exact))
 }
 
 fn as_float(value: &Value) -> Option<f64> {
@@ -110,7 +124,8 @@ fn text(expected: &str, actual: &str, settings: &ColumnSettings) -> bool {
     }
     let fold = |text: &str| {
         let text = if settings.trim { text.trim() } else { text };
-        let text: String = if settings.unicode == Unicode::Nfc { text.nfc().collect() } else { text.to_owned() };
+        let text: String =
+            if settings.unicode == Unicode::Nfc { text.nfc().collect() } else { text.to_owned() };
         if settings.ignore_case { text.to_lowercase() } else { text }
     };
     fold(expected) == fold(actual)
@@ -130,7 +145,9 @@ fn bytes(expected: &Value, actual: &Value, zone: &TimeZone) -> bool {
 fn geo(latitude: f64, longitude: f64, entries: &[(String, Value)]) -> bool {
     let same = |name: &str, wanted: f64| {
         let found = entries.iter().find(|(key, _)| key == name).map(|(_, v)| v);
-        found.is_some_and(|v| numbers(&Value::Float(wanted), v, &ColumnSettings::default()).is_some_and(|n| n.0))
+        found.is_some_and(|v| {
+            numbers(&Value::Float(wanted), v, &ColumnSettings::default()).is_some_and(|n| n.0)
+        })
     };
     entries.len() == 2 && same("latitude", latitude) && same("longitude", longitude)
 }

@@ -35,7 +35,8 @@ impl<'a> Cursor<'a> {
             self.last = self.keys.pop().or(self.last.take());
             self.keys = self.spec.encode_batch(&batch);
             self.row = 0;
-            let in_order = self.keys.is_sorted() && self.last.as_ref() <= self.keys.first().or(self.last.as_ref());
+            let in_order =
+                self.keys.is_sorted() && self.last.as_ref() <= self.keys.first().or(self.last.as_ref());
             if !in_order {
                 return Err(CheckError::Other(format!("table '{}' is not in key order", self.table.name())));
             }

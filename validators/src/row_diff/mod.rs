@@ -7,7 +7,9 @@ use std::collections::BTreeSet;
 
 use counterfoil_model::finding::{NotCompared, RowOutcomes};
 use counterfoil_model::pair::{ColumnPair, TablePair};
-use counterfoil_model::{CheckOutcome, Difference, Finding, FindingKind, KeySpec, Level, Rule, Value, key, value_at};
+use counterfoil_model::{
+    CheckOutcome, Difference, Finding, FindingKind, KeySpec, Level, Rule, Value, key, value_at,
+};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -86,7 +88,10 @@ impl<'a> Diff<'a> {
                 }),
             }
             if let (Some(read), false) = (column.read, column.read_by_plan) {
-                outcome.coverage.notes.push(format!("{} is read as {read} on both sides, because a declared or source type says so", column.name));
+                outcome.coverage.notes.push(format!(
+                    "{} is read as {read} on both sides, because a declared or source type says so",
+                    column.name
+                ));
             }
         }
         let (expected_key, actual_key) = match &pair.key {
@@ -143,12 +148,19 @@ impl<'a> Diff<'a> {
 
     /// Where both sides begin a chunk whose keys and columns have equal digests, nothing needs to be read but the
     /// keys (for nulls among them).
-    fn skip_equal_chunks(&mut self, expected: &mut Cursor<'_>, actual: &mut Cursor<'_>) -> Result<bool, CheckError> {
-        let (Some(e), Some(a)) = (expected.at_chunk_start(), actual.at_chunk_start()) else { return Ok(false) };
+    fn skip_equal_chunks(
+        &mut self,
+        expected: &mut Cursor<'_>,
+        actual: &mut Cursor<'_>,
+    ) -> Result<bool, CheckError> {
+        let (Some(e), Some(a)) = (expected.at_chunk_start(), actual.at_chunk_start()) else {
+            return Ok(false);
+        };
         if self.pair.key.is_none() || self.expected_key.read.iter().any(Option::is_some) {
             return Ok(false);
         }
-        let key_columns = self.expected_key.columns.iter().zip(&self.actual_key.columns).map(|(e, a)| (*e, *a));
+        let key_columns =
+            self.expected_key.columns.iter().zip(&self.actual_key.columns).map(|(e, a)| (*e, *a));
         let columns = self.columns.iter().map(|c| (c.column.expected, c.column.actual));
         let same_types = self.columns.iter().all(|c| c.column.expected_type == c.column.actual_type);
         let equal = |(ec, ac): (usize, usize)| {
@@ -230,14 +242,16 @@ impl<'a> Diff<'a> {
         }
         let mut left: Vec<usize> = (0..here).collect();
         let mut right: Vec<usize> = (0..there).collect();
-        left.retain(|e| match right.iter().position(|a| self.differing((expected, *e), (actual, *a)).is_empty()) {
-            Some(at) => {
-                right.remove(at);
-                self.rows.matched += 1;
-                self.outcome.coverage.cells += self.columns.len() as u64;
-                false
+        left.retain(|e| {
+            match right.iter().position(|a| self.differing((expected, *e), (actual, *a)).is_empty()) {
+                Some(at) => {
+                    right.remove(at);
+                    self.rows.matched += 1;
+                    self.outcome.coverage.cells += self.columns.len() as u64;
+                    false
+                }
+                None => true,
             }
-            None => true,
         });
         let bag = self.pair.key.is_none();
         let both = if bag { 0 } else { left.len().min(right.len()) };
@@ -259,9 +273,14 @@ impl<'a> Diff<'a> {
         Ok(())
     }
 
-    fn differing(&self, (expected, e): (&Cursor<'_>, usize), (actual, a): (&Cursor<'_>, usize)) -> Vec<(usize, Rule)> {
+    fn differing(
+        &self,
+        (expected, e): (&Cursor<'_>, usize),
+        (actual, a): (&Cursor<'_>, usize),
+    ) -> Vec<(usize, Rule)> {
         let cell = |(number, c): (usize, &Compared<'_>)| {
-            let (left, right) = (expected.batch().column(c.column.expected), actual.batch().column(c.column.actual));
+            let (left, right) =
+                (expected.batch().column(c.column.expected), actual.batch().column(c.column.actual));
             let cell = c.comparator.compare_at(left, expected.row() + e, right, actual.row() + a);
             (!cell.equal).then_some((number, cell.rule))
         };
@@ -277,7 +296,8 @@ impl<'a> Diff<'a> {
         input: &mut Input<'_>,
     ) -> Result<(), CheckError> {
         let column = self.columns[column].column;
-        let left = value_at(expected.batch().column(column.expected), column.expected_type, expected.row() + e);
+        let left =
+            value_at(expected.batch().column(column.expected), column.expected_type, expected.row() + e);
         let right = value_at(actual.batch().column(column.actual), column.actual_type, actual.row() + a);
         let shown = |v: &Value| (!v.is_null()).then(|| v.to_string());
         let key = self.key_text(actual, a, true);
@@ -314,8 +334,12 @@ impl<'a> Diff<'a> {
         let key = self.key_text(cursor, row, is_actual);
         let side = if is_actual { "target" } else { "source" };
         let (counter, message) = match kind {
-            FindingKind::MissingInTarget => (&mut self.rows.missing_in_target, "the target has no such row".to_owned()),
-            FindingKind::ExtraInTarget => (&mut self.rows.extra_in_target, "nothing in the source leads to this row".to_owned()),
+            FindingKind::MissingInTarget => {
+                (&mut self.rows.missing_in_target, "the target has no such row".to_owned())
+            }
+            FindingKind::ExtraInTarget => {
+                (&mut self.rows.extra_in_target, "nothing in the source leads to this row".to_owned())
+            }
             _ => (&mut self.rows.duplicate_key, format!("the {side} has this key more than once")),
         };
         *counter += 1;
@@ -333,7 +357,8 @@ impl<'a> Diff<'a> {
             message,
         };
         self.outcome.push(finding);
-        let difference = Difference { key, outcome: kind, column: None, expected: None, actual: None, rule: None };
+        let difference =
+            Difference { key, outcome: kind, column: None, expected: None, actual: None, rule: None };
         input.differences.push(difference).map_err(CheckError::Sink)
     }
 
@@ -343,7 +368,10 @@ impl<'a> Diff<'a> {
         let at = actual.row() + row;
         let batch = actual.batch();
         let nulls = self.actual_key.columns.iter().map(|c| batch.column(*c).is_null(at));
-        let Some(column) = nulls.zip(&pair_key.names).find_map(|(null, name)| null.then(|| name.clone())) else { return };
+        let Some(column) = nulls.zip(&pair_key.names).find_map(|(null, name)| null.then(|| name.clone()))
+        else {
+            return;
+        };
         let key = self.key_text(actual, row, true);
         self.outcome.push(Finding {
             kind: FindingKind::NullKey,
@@ -360,7 +388,9 @@ impl<'a> Diff<'a> {
     fn key_text(&self, cursor: &Cursor<'_>, row: usize, is_actual: bool) -> String {
         let shown = self.pair.key.as_ref().and_then(|k| k.shown.as_ref()).filter(|_| is_actual);
         match shown {
-            Some(columns) => key::to_json(&KeySpec::plain(columns.clone()).values(cursor.batch(), cursor.row() + row)),
+            Some(columns) => {
+                key::to_json(&KeySpec::plain(columns.clone()).values(cursor.batch(), cursor.row() + row))
+            }
             None => key::to_json(&cursor.spec().values(cursor.batch(), cursor.row() + row)),
         }
     }
@@ -372,7 +402,10 @@ impl<'a> Diff<'a> {
         self.outcome.coverage.rows = self.outcome.checked;
         self.outcome.rows = Some(rows);
         if self.unreadable > 0 {
-            self.outcome.coverage.notes.push(format!("{} cells could not be read as the type they should have", self.unreadable));
+            self.outcome
+                .coverage
+                .notes
+                .push(format!("{} cells could not be read as the type they should have", self.unreadable));
         }
         self.outcome.message = format!(
             "{} matched, {} changed, {} missing, {} extra, {} with a key of another row",

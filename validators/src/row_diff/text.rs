@@ -30,7 +30,9 @@ fn described(expected: &Value, actual: &Value) -> String {
         (Value::Text(e), Value::Text(a)) => texts(e, a),
         (Value::Float(e), Value::Float(a)) => floats(*e, *a),
         (Value::Timestamp(e), Value::Timestamp(a)) => shift(a - e),
-        (Value::Bytes(e), Value::Bytes(a)) if e.len() != a.len() => format!("{} bytes instead of {}", a.len(), e.len()),
+        (Value::Bytes(e), Value::Bytes(a)) if e.len() != a.len() => {
+            format!("{} bytes instead of {}", a.len(), e.len())
+        }
         (e, a) if e.type_name() != a.type_name() => format!("{} instead of {}", a.type_name(), e.type_name()),
         _ => "the values differ".into(),
     }
@@ -44,7 +46,11 @@ fn texts(expected: &str, actual: &str) -> String {
         return "only upper and lower case differ".into();
     }
     if !actual.is_empty() && expected.starts_with(actual) {
-        return format!("cut off after {} of {} characters", actual.chars().count(), expected.chars().count());
+        return format!(
+            "cut off after {} of {} characters",
+            actual.chars().count(),
+            expected.chars().count()
+        );
     }
     let same = expected.chars().zip(actual.chars()).take_while(|(e, a)| e == a).count();
     format!("differs from character {}", same + 1)

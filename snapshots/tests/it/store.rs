@@ -1,0 +1,209 @@
+//! Round trips, laws and damage.
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, RecordBatch};
+use arrow::compute::take_record_batch;
+use arrow::datatypes::Schema;
+use counterfoil_model::decimal::Decimal;
+use counterfoil_model::time::{MAX_INSTANT, MIN_INSTANT};
+use counterfoil_model::{ColumnBuilder, KeySpec, Table, TableFacts, Type, Value, value_at};
+use counterfoil_snapshots::{Manifest, Snapshot, SnapshotError, SnapshotWriter};
+use proptest::prelude::*;
+
+fn batch(columns: Vec<(&str, Vec<Value>)>) -> RecordBatch {
+    let (fields, arrays): (Vec<_>, Vec<ArrayRef>) = columns
+        .into_iter()
+        .map(|(name, values)| {
+            let mut builder = ColumnBuilder::new();
+            values.into_iter().for_each(|v| builder.push(v));
+            builder.finish(name)
+        })
+        .unzip();
+    RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays).unwrap()
+}
+
+fn write(folder: &Path, batches: &[RecordBatch], key: Option<&KeySpec>) -> Manifest {
+    let writer = SnapshotWriter::create(folder).unwrap();
+    let table =
+        writer.write_table(0, "t", &batches[0].schema(), batches, key, TableFacts::default()).unwrap();
+    writer.finish(vec![table], "memory:", "2026-01-05T00:00:00Z", "fixed", "0").unwrap()
+}
+
+fn sample() -> RecordBatch {
+    let d = |t: &str| Value::Decimal(Decimal::parse(t).unwrap());
+    batch(vec![
+        ("id", vec![Value::Int(2), Value::Int(1), Value::Int(3)]),
+        ("null", vec![Value::Null, Value::Null, Value::Null]),
+        ("bool", vec![Value::Bool(true), Value::Null, Value::Bool(false)]),
+        ("uint", vec![Value::UInt(u64::MAX), Value::Null, Value::UInt(u64::MAX - 1)]),
+        ("decimal", vec![d("1.50"), d("-99999999999999999999999999999999.99"), Value::Null]),
+        ("wide", vec![d("123456789012345678901234567890123456789012345.6"), Value::Null, d("0.1")]),
+        ("float", vec![Value::Float(-0.0), Value::Float(5e-324), Value::Null]),
+        ("float32", vec![Value::Float32(f32::MAX), Value::Null, Value::Float32(0.1)]),
+        (
+            "text",
+            vec![
+                Value::Text(String::new()),
+                Value::Null,
+                Value::Text("a text longer than twelve bytes".into()),
+            ],
+        ),
+        ("bytes", vec![Value::Bytes(vec![]), Value::Null, Value::Bytes(vec![255; 40])]),
+        ("ts", vec![Value::Timestamp(MIN_INSTANT), Value::Timestamp(MAX_INSTANT), Value::Null]),
+        ("local", vec![Value::LocalTimestamp(-1), Value::Null, Value::LocalTimestamp(1)]),
+        ("date", vec![Value::Date(-719_162), Value::Null, Value::Date(2_932_896)]),
+        ("time", vec![Value::Time(0), Value::Null, Value::Time(86_399_999_999_999)]),
+        ("uuid", vec![Value::Uuid([7; 16]), Value::Null, Value::Uuid([0; 16])]),
+        ("json", vec![Value::Json("{}".into()), Value::Null, Value::Json("[1, 2]".into())]),
+        ("geo", vec![Value::Geo(1.5, -2.5), Value::Null, Value::Geo(-0.0, 180.0)]),
+        ("ref", vec![Value::Ref("a/b".into()), Value::Null, Value::Ref("c/d".into())]),
+        (
+            "mixed",
+            vec![Value::Int(1), Value::Text("x".into()), Value::List(vec![Value::Null, Value::Float(0.5)])],
+        ),
+    ])
+}
+
+#[test]
+fn every_type_comes_back_in_key_order() {
+    let folder = tempfile::tempdir().unwrap();
+    let written = sample();
+    write(folder.path(), &[written.clone()], Some(&KeySpec::plain(vec![0])));
+    let table = Snapshot::open(folder.path()).unwrap().table("t").unwrap().unwrap();
+    table.verify().unwrap();
+    assert_eq!(
+        table.schema().fields(),
+        written.schema().fields(),
+        "types and extension names survive Parquet"
+    );
+    let read = table.read_all(None).unwrap();
+    for (at, field) in written.schema().fields().iter().enumerate() {
+        let kind = Type::of(field).unwrap();
+        let cell = |b: &RecordBatch, row| format!("{:?}", value_at(b.column(at), kind, row));
+        for (read_row, written_row) in [(0, 1), (1, 0), (2, 2)] {
+            assert_eq!(cell(&read, read_row), cell(&written, written_row), "{}", field.name());
+        }
+    }
+    let projected = table.read(0, Some(&[0, 8])).unwrap();
+    assert_eq!(projected.schema().field(1).name(), "text");
+}
+
+#[test]
+fn tables_without_rows_or_columns_are_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let manifest = write(folder.path(), &[sample().slice(0, 0)], Some(&KeySpec::plain(vec![0])));
+    assert_eq!((manifest.tables[0].rows, manifest.tables[0].chunks.len()), (0, 0));
+    let table = Snapshot::open(folder.path()).unwrap().table("t").unwrap().unwrap();
+    assert_eq!(table.read_all(None).unwrap().num_columns(), 19);
+}
+
+#[test]
+fn the_width_of_an_integer_column_is_no_difference_and_near_misses_are() {
+    let root = |values: Vec<Value>| {
+        let folder = tempfile::tempdir().unwrap();
+        write(folder.path(), &[batch(vec![("v", values)])], None).tables[0].chunks[0].digests[0].clone()
+    };
+    let text = |s: &str| Value::Text(s.into());
+    assert_eq!(root(vec![Value::Int(7)]), root(vec![Value::UInt(7)]));
+    let near = [
+        vec![Value::Null],
+        vec![text("")],
+        vec![Value::Bytes(vec![])],
+        vec![text("1")],
+        vec![Value::Int(1)],
+        vec![Value::Float(1.0)],
+        vec![Value::Bool(true)],
+        vec![text("ab"), text("c")],
+        vec![text("a"), text("bc")],
+        vec![Value::Null, Value::Null],
+    ];
+    let digests: std::collections::BTreeSet<String> = near.iter().cloned().map(root).collect();
+    assert_eq!(digests.len(), near.len(), "no two of them share a digest");
+}
+
+#[test]
+fn what_was_altered_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), &[sample()], Some(&KeySpec::plain(vec![0])));
+    let manifest = folder.path().join("manifest.json");
+    let text = fs::read_to_string(&manifest).unwrap();
+    let refused = |text: &str| {
+        fs::write(&manifest, text).unwrap();
+        Snapshot::open(folder.path()).unwrap_err().to_string()
+    };
+    assert!(refused("{").contains("not a snapshot's manifest"));
+    assert!(refused(&text.replace("counterfoil/snapshot/1", "counterfoil/snapshot/9")).contains("format"));
+    let digest = text.split("\"digests\": [").nth(1).unwrap().split('"').nth(1).unwrap();
+    assert!(refused(&text.replace(digest, &"0".repeat(64))).contains("root of table 't'"));
+    fs::write(&manifest, &text).unwrap();
+    let file = folder.path().join("tables/0000.parquet");
+    let whole = fs::read(&file).unwrap();
+    let mut caught = 0;
+    for at in (4..whole.len()).step_by(13) {
+        let mut bytes = whole.clone();
+        bytes[at] ^= 1;
+        fs::write(&file, &bytes).unwrap();
+        let table = Snapshot::open(folder.path()).unwrap().table("t");
+        caught += u32::from(match table {
+            Err(_) => true,
+            Ok(table) => table.unwrap().verify().is_err(),
+        });
+        // Whatever isn't caught has left every value as it was: verify() reads them all.
+    }
+    assert!(caught > 20, "{caught}");
+    fs::remove_file(&file).unwrap();
+    assert!(matches!(Snapshot::open(folder.path()).unwrap().table("t"), Err(SnapshotError::Io { .. })));
+}
+
+#[test]
+fn a_folder_in_use_is_never_written_into() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("notes.txt"), "mine").unwrap();
+    assert!(SnapshotWriter::create(folder.path()).unwrap_err().to_string().contains("not empty"));
+}
+
+#[test]
+fn the_first_format_stays_readable_with_the_same_root() {
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/canon/snapshot-v1");
+    if std::env::var_os("UPDATE_VECTORS").is_some() {
+        let _ = fs::remove_dir_all(&golden);
+        write(&golden, &[sample()], Some(&KeySpec::plain(vec![0])));
+    }
+    let snapshot = Snapshot::open(&golden).unwrap();
+    snapshot.table("t").unwrap().unwrap().verify().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let again = write(folder.path(), &[sample()], Some(&KeySpec::plain(vec![0])));
+    assert_eq!(snapshot.manifest().root, again.root);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    /// Neither the order of the rows nor how they come in batches changes anything.
+    #[test]
+    fn order_and_batches_change_no_root(
+        rows in prop::collection::vec((0_i64..40, prop::option::of("[a-c]{0,3}")), 1..60),
+        seed in any::<u64>(),
+        cut in 1_usize..20,
+    ) {
+        let text = |s: &Option<String>| s.clone().map_or(Value::Null, Value::Text);
+        let whole = batch(vec![
+            ("id", rows.iter().map(|r| Value::Int(r.0)).collect()),
+            ("v", rows.iter().map(|r| text(&r.1)).collect()),
+        ]);
+        let mut order: Vec<u32> = (0..rows.len() as u32).collect();
+        order.sort_by_key(|i| u64::from(*i).wrapping_mul(seed | 1).rotate_left(17));
+        let shuffled = take_record_batch(&whole, &arrow::array::UInt32Array::from(order)).unwrap();
+        let batches: Vec<RecordBatch> =
+            (0..rows.len()).step_by(cut).map(|at| shuffled.slice(at, cut.min(rows.len() - at))).collect();
+        for key in [Some(KeySpec::plain(vec![0])), None] {
+            let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+            let first = write(one.path(), &[whole.clone()], key.as_ref());
+            let second = write(two.path(), &batches, key.as_ref());
+            prop_assert_eq!(&first.root, &second.root);
+        }
+    }
+}

@@ -1,0 +1,161 @@
+"""Reproduces fixtures/canon/vectors.json from docs/encoding.md alone: encodings, digests, roots and keys."""
+
+import json
+import pathlib
+import struct
+import unittest
+from decimal import Decimal, getcontext
+
+from blake3 import blake3
+
+getcontext().prec = 200
+VECTORS = pathlib.Path(__file__).resolve().parents[2] / "fixtures" / "canon" / "vectors.json"
+
+
+def normalised(text):
+    """Unscaled integer and scale without trailing zeros."""
+    sign, digits, exponent = Decimal(text).as_tuple()
+    number = int("".join(map(str, digits)))
+    if number == 0:
+        return 0, 0
+    while number % 10 == 0:
+        number //= 10
+        exponent += 1
+    return (-number if sign else number), -exponent
+
+
+def sized(tag, data):
+    return bytes([tag]) + len(data).to_bytes(8, "little") + data
+
+
+def encode(value):
+    ((kind, v),) = value.items()
+    if kind == "null":
+        return b"\x00"
+    if kind == "bool":
+        return b"\x02" if v else b"\x01"
+    if kind in ("int", "uint"):
+        n = int(v)
+        return b"\x03" + n.to_bytes(8, "little", signed=True) if n < 2**63 else b"\x04" + n.to_bytes(8, "little")
+    if kind == "decimal":
+        number, scale = normalised(v)
+        return b"\x05" + scale.to_bytes(4, "little", signed=True) + number.to_bytes(32, "little", signed=True)
+    if kind == "float_bits":
+        return b"\x06" + bytes.fromhex(v)[::-1]
+    if kind == "float32_bits":
+        return b"\x07" + bytes.fromhex(v)[::-1]
+    if kind == "text":
+        return sized(0x08, v.encode())
+    if kind == "bytes":
+        return sized(0x09, bytes.fromhex(v))
+    if kind == "timestamp_ns":
+        return b"\x0a" + int(v).to_bytes(16, "little", signed=True)
+    if kind == "local_timestamp_ns":
+        return b"\x0b" + int(v).to_bytes(16, "little", signed=True)
+    if kind == "date_days":
+        return b"\x0c" + v.to_bytes(4, "little", signed=True)
+    if kind == "time_ns":
+        return b"\x0d" + int(v).to_bytes(8, "little", signed=True)
+    if kind == "uuid":
+        return b"\x0e" + bytes.fromhex(v)
+    if kind == "json":
+        return sized(0x0F, v.encode())
+    if kind == "geo_bits":
+        return b"\x10" + b"".join(bytes.fromhex(x)[::-1] for x in v)
+    if kind == "ref":
+        return sized(0x11, v.encode())
+    if kind == "list":
+        return b"\x12" + len(v).to_bytes(8, "little") + b"".join(map(encode, v))
+    if kind == "map":
+        entries = sorted(v, key=lambda entry: entry[0].encode())
+        body = b"".join(sized(0x08, key.encode()) + encode(inner) for key, inner in entries)
+        return b"\x13" + len(v).to_bytes(8, "little") + body
+    raise ValueError(kind)
+
+
+def escaped(tag, data):
+    return bytes([tag]) + data.replace(b"\x00", b"\x00\xff") + b"\x00\x00"
+
+
+def flipped(tag, number):
+    return bytes([tag]) + (number + 2**127).to_bytes(16, "big")
+
+
+def number_key(number, scale):
+    value = Decimal(number).scaleb(-scale)
+    floor = int(value.to_integral_value(rounding="ROUND_FLOOR"))
+    if -(2**63) <= floor < 2**63:
+        out = b"\x26" + (floor + 2**63).to_bytes(8, "big")
+        fraction = value - floor
+        if fraction == 0:
+            return out + b"\x00"
+        return out + b"\x01" + format(fraction, "f").split(".")[1].rstrip("0").encode() + b"\x00"
+    digits = str(abs(number))
+    body = (len(digits) - scale + 2**63).to_bytes(8, "big") + digits.encode() + b"\x00"
+    if number < 0:
+        return b"\x24" + bytes(255 - b for b in body)
+    return b"\x28" + body
+
+
+def key(value):
+    ((kind, v),) = value.items()
+    if kind == "null":
+        return b"\x00"
+    if kind == "bool":
+        return b"\x10" + bytes([v])
+    if kind in ("int", "uint", "decimal"):
+        return number_key(*normalised(v))
+    if kind == "float_bits":
+        (number,) = struct.unpack(">d", bytes.fromhex(v))
+        return number_key(*normalised(repr(number)))
+    tags = {"text": 0x30, "ref": 0x31, "json": 0x32}
+    if kind in tags:
+        return escaped(tags[kind], v.encode())
+    if kind == "bytes":
+        return escaped(0x40, bytes.fromhex(v))
+    times = {"timestamp_ns": 0x50, "local_timestamp_ns": 0x51, "date_days": 0x52, "time_ns": 0x53}
+    if kind in times:
+        return flipped(times[kind], int(v))
+    if kind == "uuid":
+        return b"\x60" + bytes.fromhex(v)
+    raise ValueError(kind)
+
+
+def column_digest(values):
+    data = b"counterfoil/column/1\x00" + len(values).to_bytes(8, "little") + b"".join(map(encode, values))
+    return blake3(data).hexdigest()
+
+
+def root(children):
+    data = b"counterfoil/node/1\x00" + len(children).to_bytes(8, "little")
+    for name, digest in children:
+        data += len(name.encode()).to_bytes(8, "little") + name.encode() + bytes.fromhex(digest)
+    return blake3(data).hexdigest()
+
+
+class Vectors(unittest.TestCase):
+    def setUp(self):
+        self.vectors = json.loads(VECTORS.read_text())
+
+    def test_values(self):
+        for vector in self.vectors["values"]:
+            self.assertEqual(encode(vector["value"]).hex(), vector["encoding"], vector["value"])
+
+    def test_keys(self):
+        keys = [vector["key"] for vector in self.vectors["keys"]]
+        self.assertEqual(keys, sorted(keys))
+        for vector in self.vectors["keys"]:
+            for value in vector["values"]:
+                self.assertEqual(key(value).hex(), vector["key"], value)
+
+    def test_columns(self):
+        for vector in self.vectors["columns"]:
+            self.assertEqual(column_digest(vector["values"]), vector["digest"], vector["values"])
+
+    def test_roots(self):
+        for vector in self.vectors["roots"]:
+            self.assertEqual(root(vector["children"]), vector["root"])
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,120 @@
+//! `row_diff` against a comparer that is slow and obviously right.
+
+use std::collections::BTreeMap;
+
+use counterfoil_model::finding::RowOutcomes;
+use counterfoil_model::{FindingKind, Value, Verdict};
+use proptest::prelude::*;
+
+use crate::support::{Rows, pair, run};
+
+fn value() -> impl Strategy<Value = Value> {
+    prop_oneof![
+        Just(Value::Null),
+        (-2_i64..3).prop_map(Value::Int),
+        Just(Value::Text(String::new())),
+        "[ab]{1,2}".prop_map(Value::Text),
+        Just(Value::Float(0.5)),
+    ]
+}
+
+fn rows(keys: std::ops::Range<i64>) -> impl Strategy<Value = Rows> {
+    prop::collection::vec((keys, value(), value()), 0..25)
+        .prop_map(|rows| rows.into_iter().map(|(k, a, b)| vec![Value::Int(k), a, b]).collect())
+}
+
+fn text(row: &[Value]) -> String {
+    format!("{row:?}")
+}
+
+/// For each key: equal rows cancel, then rows pair off as changed, and what is left on one side is missing, extra,
+/// or a duplicate of a key that the other side has too.
+fn slow(expected: &Rows, actual: &Rows) -> RowOutcomes {
+    let group = |rows: &Rows| {
+        let mut groups: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        rows.iter().for_each(|r| groups.entry(text(&r[..1])).or_default().push(text(r)));
+        groups
+    };
+    let (left, right) = (group(expected), group(actual));
+    let mut out = RowOutcomes::default();
+    let keys: std::collections::BTreeSet<&String> = left.keys().chain(right.keys()).collect();
+    for key in keys {
+        let (mut e, mut a) =
+            (left.get(key).cloned().unwrap_or_default(), right.get(key).cloned().unwrap_or_default());
+        if e.is_empty() || a.is_empty() {
+            let surplus = (e.len().max(a.len()) - 1) as u64;
+            out.duplicate_key += surplus;
+            if e.is_empty() {
+                out.extra_in_target += 1
+            } else {
+                out.missing_in_target += 1
+            }
+            continue;
+        }
+        e.retain(|row| match a.iter().position(|other| other == row) {
+            Some(at) => {
+                a.remove(at);
+                out.matched += 1;
+                false
+            }
+            None => true,
+        });
+        out.changed += e.len().min(a.len()) as u64;
+        out.duplicate_key += e.len().abs_diff(a.len()) as u64;
+    }
+    out
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn a_table_equals_itself_in_any_chunks(rows in rows(0..40), one in 1_usize..9, keyed in any::<bool>()) {
+        let mut rows = rows;
+        rows.sort_by_key(|r| text(r));
+        rows.dedup_by_key(|r| text(&r[..1]));
+        let (outcome, differences) = run("row_diff", pair(rows.clone(), rows.clone(), 3, one, keyed));
+        prop_assert_eq!(outcome.total, 0);
+        prop_assert!(differences.is_empty());
+        let wanted = if rows.is_empty() { Verdict::Inconclusive } else { Verdict::Pass };
+        prop_assert_eq!(outcome.verdict(false), wanted);
+    }
+
+    #[test]
+    fn it_agrees_with_the_slow_comparer(e in rows(0..12), a in rows(0..12), chunk in 1_usize..6) {
+        let (outcome, differences) = run("row_diff", pair(e.clone(), a.clone(), 3, chunk, true));
+        prop_assert_eq!(outcome.rows, Some(slow(&e, &a)));
+        prop_assert_eq!(outcome.total, differences.len() as u64);
+    }
+
+    #[test]
+    fn one_injured_cell_is_exactly_one_finding(rows in rows(0..60), at in any::<prop::sample::Index>(), column in 1_usize..3) {
+        let mut rows = rows;
+        rows.sort_by_key(|r| text(r));
+        rows.dedup_by_key(|r| text(&r[..1]));
+        prop_assume!(!rows.is_empty());
+        let mut injured = rows.clone();
+        let row = at.index(rows.len());
+        injured[row][column] = Value::Text("injured".into());
+        let key = format!("[{}]", injured[row][0]);
+        let (outcome, _) = run("row_diff", pair(rows, injured, 3, 4, true));
+        prop_assert_eq!(outcome.findings.len(), 1);
+        let finding = &outcome.findings[0];
+        prop_assert_eq!(finding.kind, FindingKind::Changed);
+        prop_assert_eq!(finding.key.as_ref(), Some(&key));
+        prop_assert_eq!(finding.column.clone(), Some(format!("c{column}")));
+        prop_assert_eq!(outcome.verdict(false), Verdict::Fail);
+    }
+
+    #[test]
+    fn bags_count_every_instance(e in rows(0..3), a in rows(0..3), chunk in 1_usize..6) {
+        let (outcome, _) = run("row_diff", pair(e.clone(), a.clone(), 3, chunk, false));
+        let mut left: BTreeMap<String, i64> = BTreeMap::new();
+        e.iter().for_each(|r| *left.entry(text(r)).or_default() += 1);
+        a.iter().for_each(|r| *left.entry(text(r)).or_default() -= 1);
+        let rows = outcome.rows.unwrap();
+        prop_assert_eq!(rows.missing_in_target as i64, left.values().filter(|n| **n > 0).sum::<i64>());
+        prop_assert_eq!(rows.extra_in_target as i64, -left.values().filter(|n| **n < 0).sum::<i64>());
+        prop_assert_eq!(rows.matched + rows.missing_in_target, e.len() as u64);
+    }
+}
