@@ -29,7 +29,7 @@ struct StoredSnapshot {
 
 impl StoredSnapshot {
     fn open(path: &Path, url: &str) -> Result<Self, ConnectorError> {
-        Ok(Self { url: url.into(), snapshot: Snapshot::open(path).map_err(|e| translated(&e, path))? })
+        Ok(Self { url: url.into(), snapshot: Snapshot::open_kept(path).map_err(|e| translated(&e, path))? })
     }
 
     fn table(&self, name: &str) -> Result<SnapshotTable, ConnectorError> {

@@ -32,6 +32,8 @@ pub struct TableManifest {
     pub name: String,
     /// The Parquet file, relative to the snapshot's folder.
     pub file: String,
+    /// BLAKE3 of the file's bytes, hexadecimal.
+    pub blake3: String,
     /// How many rows.
     pub rows: u64,
     /// The columns by which it is ordered; empty: by the whole row.

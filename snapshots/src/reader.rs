@@ -16,7 +16,7 @@ use parquet::arrow::arrow_reader::{
 use crate::SnapshotError;
 use crate::digest::column_digest;
 use crate::manifest::{FORMAT, Manifest, TableManifest};
-use crate::writer::{hex, unhex};
+use crate::writer::{file_digest, hex, unhex};
 
 /// An open snapshot.
 #[derive(Debug)]
@@ -59,6 +59,26 @@ impl Snapshot {
             return Err(corrupt("the root doesn't follow from the tables".into()));
         }
         Ok(Self { folder: folder.into(), manifest })
+    }
+
+    /// Opens a snapshot that somebody kept: its files must also have their digests, so that nothing of a damaged or
+    /// altered file is ever parsed.
+    ///
+    /// # Errors
+    /// As [`Snapshot::open`], and for a file that is missing or has other bytes.
+    pub fn open_kept(folder: &Path) -> Result<Self, SnapshotError> {
+        let snapshot = Self::open(folder)?;
+        for table in &snapshot.manifest.tables {
+            let path = folder.join(&table.file);
+            if file_digest(&path)? != table.blake3 {
+                let problem = format!(
+                    "the file of table '{}' doesn't have the digest that the manifest lists",
+                    table.name
+                );
+                return Err(SnapshotError::Corrupt { path, problem });
+            }
+        }
+        Ok(snapshot)
     }
 
     /// What the snapshot holds.

@@ -92,6 +92,7 @@ impl SnapshotWriter {
         let key = key.map(|k| k.columns.iter().map(|c| schema.field(*c).name().clone()).collect());
         let mut table = TableManifest {
             name: name.into(),
+            blake3: file_digest(&path)?,
             file,
             rows: batch.num_rows() as u64,
             key: key.unwrap_or_default(),
@@ -152,6 +153,14 @@ impl Manifest {
     pub(crate) fn computed_root(&self) -> [u8; 32] {
         merkle_root(self.tables.iter().map(|t| (t.name.as_str(), unhex(&t.root))))
     }
+}
+
+/// BLAKE3 of a file, hexadecimal.
+pub(crate) fn file_digest(path: &Path) -> Result<String, SnapshotError> {
+    let io = |source| SnapshotError::Io { action: "read", path: path.into(), source };
+    let mut hasher = blake3::Hasher::new();
+    std::io::copy(&mut File::open(path).map_err(io)?, &mut hasher).map_err(io)?;
+    Ok(hasher.finalize().to_hex().to_string())
 }
 
 fn types(table: &str, schema: &SchemaRef) -> Result<Vec<Type>, SnapshotError> {

@@ -98,6 +98,11 @@ proptest! {
         injured[row][column] = Value::Text("injured".into());
         let key = format!("[{}]", injured[row][0]);
         let (outcome, _) = run("row_diff", pair(rows, injured, 3, 4, true));
+        // A text in a column of numbers alone leaves the two columns without a common type: a gap, never a pass.
+        if !outcome.coverage.not_compared.is_empty() {
+            prop_assert_eq!(outcome.verdict(false), Verdict::Inconclusive);
+            return Ok(());
+        }
         prop_assert_eq!(outcome.findings.len(), 1);
         let finding = &outcome.findings[0];
         prop_assert_eq!(finding.kind, FindingKind::Changed);
