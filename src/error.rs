@@ -26,7 +26,7 @@ pub enum Error {
         /// The connection's name in the plan.
         connection: String,
         /// What went wrong.
-        problem: ConnectorError,
+        problem: Box<ConnectorError>,
         /// How to mend it.
         #[help]
         help: Option<String>,
@@ -92,7 +92,7 @@ impl Error {
             ErrorKind::Locked => Some("a writer holds the database: run again when it has finished".into()),
             _ => None,
         });
-        Self::Connection { connection: name.into(), problem, help }
+        Self::Connection { connection: name.into(), problem: Box::new(problem), help }
     }
 
     /// Something a person can mend.

@@ -75,11 +75,11 @@ fn is_name(name: &str) -> bool {
 pub(crate) fn passwords(url: &str) -> Vec<Range<usize>> {
     let mut found = Vec::new();
     let mut query_from = 0;
-    if let Some(start) = url.find("://").map(|at| at + 3) {
-        if let Some(range) = user_info(url, start) {
-            query_from = range.end;
-            found.push(range);
-        }
+    if let Some(start) = url.find("://").map(|at| at + 3)
+        && let Some(range) = user_info(url, start)
+    {
+        query_from = range.end;
+        found.push(range);
     }
     found.extend(parameters(url, query_from));
     found.retain(|range| !range.is_empty() && !is_reference(&url[range.clone()]));

@@ -13,7 +13,7 @@ use crate::tree::{Key, Kind, Node};
 /// The renderings that a report can have.
 pub(crate) const FORMATS: [&str; 4] = ["json", "markdown", "html", "junit"];
 /// The renderings of a plan that names none.
-const USUAL_FORMATS: [&str; 2] = ["json", "markdown"];
+const USUAL_FORMATS: [&str; 4] = FORMATS;
 
 impl Walk<'_> {
     /// A gate; what it doesn't say is as in `base`.

@@ -143,7 +143,7 @@ impl Sources {
         if within.contains(&"*".repeat(secret.len())) {
             return; // the look of the text was enough
         }
-        let ranges = if ranges.is_empty() { vec![0..within.len()] } else { ranges };
+        let ranges = if ranges.is_empty() { std::iter::once(0..within.len()).collect() } else { ranges };
         let masked = secret::stars(within, &ranges);
         shown.replace_range(place.start..place.end, &masked);
         text.shown = shown.into();

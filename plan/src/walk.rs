@@ -149,19 +149,14 @@ impl Walk<'_> {
         };
         if let Some(node) = fields.get("timezone") {
             defaults.timezone = self.text(node);
-            if let Some(zone) = &defaults.timezone {
-                if TimeZone::get(&zone.value).is_err() {
-                    let known: Vec<String> =
-                        jiff::tz::db().available().map(|name| name.to_string()).collect();
-                    let hint =
-                        counterfoil_model::names::suggestion(&zone.value, known.iter().map(String::as_str));
-                    let help = "take an IANA name such as `UTC` or `Asia/Kolkata`";
-                    self.problems.advise(
-                        node.place,
-                        format!("unknown time zone `{}`{hint}", zone.value),
-                        help,
-                    );
-                }
+            if let Some(zone) = &defaults.timezone
+                && TimeZone::get(&zone.value).is_err()
+            {
+                let known: Vec<String> = jiff::tz::db().available().map(|name| name.to_string()).collect();
+                let hint =
+                    counterfoil_model::names::suggestion(&zone.value, known.iter().map(String::as_str));
+                let help = "take an IANA name such as `UTC` or `Asia/Kolkata`";
+                self.problems.advise(node.place, format!("unknown time zone `{}`{hint}", zone.value), help);
             }
         }
         if let Some(node) = fields.get("null_vs_empty") {

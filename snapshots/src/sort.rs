@@ -6,6 +6,9 @@ use arrow::error::ArrowError;
 use counterfoil_model::{KeySpec, Type, key, value_at};
 use rayon::slice::ParallelSliceMut;
 
+/// A batch in key order, with the encoded key of each row.
+pub type Ordered = (RecordBatch, Vec<Box<[u8]>>);
+
 /// All rows ordered by their encoded key (`None`: by the whole row, as a bag), with the keys. Rows of equal
 /// keys stand in the key order of all their columns, so a row's number or id decides before anything else.
 ///
@@ -15,7 +18,7 @@ pub fn sort_by_key(
     schema: &arrow::datatypes::SchemaRef,
     batches: &[RecordBatch],
     spec: Option<&KeySpec>,
-) -> Result<(RecordBatch, Vec<Box<[u8]>>), ArrowError> {
+) -> Result<Ordered, ArrowError> {
     let batch = concat_batches(schema, batches)?;
     let keys = match spec {
         Some(spec) => spec.encode_batch(&batch),

@@ -329,12 +329,10 @@ fn tolerances(pair: &ColumnPair, plan: Option<&ColumnPlan>) -> Vec<String> {
 }
 
 type Tables = (Arc<dyn Table>, Arc<dyn Table>);
+/// Both tables and the key that orders them.
+type Keyed = (Arc<dyn Table>, Arc<dyn Table>, Option<PairKey>);
 
-fn keyed(
-    parts: &Parts<'_>,
-    columns: &[ColumnPair],
-    key: &Key,
-) -> Result<(Arc<dyn Table>, Arc<dyn Table>, Option<PairKey>), Error> {
+fn keyed(parts: &Parts<'_>, columns: &[ColumnPair], key: &Key) -> Result<Keyed, Error> {
     let pairs: Vec<&ColumnPair> =
         key.names.iter().filter_map(|n| columns.iter().find(|c| c.name == *n)).collect();
     let spec = |at: fn(&ColumnPair) -> usize| KeySpec {

@@ -1,4 +1,5 @@
 //! End to end: the program itself, through its command line, on real files.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr, missing_docs)]
 
 mod bad_input;
 mod command_line;

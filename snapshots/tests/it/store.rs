@@ -71,7 +71,7 @@ fn sample() -> RecordBatch {
 fn every_type_comes_back_in_key_order() {
     let folder = tempfile::tempdir().unwrap();
     let written = sample();
-    write(folder.path(), &[written.clone()], Some(&KeySpec::plain(vec![0])));
+    write(folder.path(), std::slice::from_ref(&written), Some(&KeySpec::plain(vec![0])));
     let table = Snapshot::open(folder.path()).unwrap().table("t").unwrap().unwrap();
     table.verify().unwrap();
     assert_eq!(
@@ -197,7 +197,7 @@ proptest! {
             (0..rows.len()).step_by(cut).map(|at| shuffled.slice(at, cut.min(rows.len() - at))).collect();
         for key in [Some(KeySpec::plain(vec![0])), None] {
             let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-            let first = write(one.path(), &[whole.clone()], key.as_ref());
+            let first = write(one.path(), std::slice::from_ref(&whole), key.as_ref());
             let second = write(two.path(), &batches, key.as_ref());
             prop_assert_eq!(&first.root, &second.root);
         }
