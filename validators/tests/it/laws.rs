@@ -83,6 +83,11 @@ proptest! {
     #[test]
     fn it_agrees_with_the_slow_comparer(e in rows(0..12), a in rows(0..12), chunk in 1_usize..6) {
         let (outcome, differences) = run("row_diff", pair(e.clone(), a.clone(), 3, chunk, true));
+        // Columns without a common type are a gap, and a gap is never a pass.
+        if !outcome.coverage.not_compared.is_empty() {
+            prop_assert_ne!(outcome.verdict(false), Verdict::Pass);
+            return Ok(());
+        }
         prop_assert_eq!(outcome.rows, Some(slow(&e, &a)));
         prop_assert_eq!(outcome.total, differences.len() as u64);
     }
