@@ -161,7 +161,7 @@ fn findings(out: &mut String, check: &CheckResult) -> std::fmt::Result {
         ]
     });
     table(out, &["kind", "key", "column", "expected", "actual", "rule", "what"], rows)?;
-    let rest = check.total - check.findings.len() as u64;
+    let rest = check.total.saturating_sub(check.findings.len() as u64);
     if rest > 0 {
         writeln!(out, "<p>… and {} more; row_diff's are all in differences.parquet.</p>", number(rest))?;
     }

@@ -16,11 +16,13 @@ pub fn junit(report: &Report) -> String {
     // Writing into a String can't fail.
     let _ = writeln!(
         out,
-        "<testsuites name=\"{}\" tests=\"{total}\" failures=\"{}\" errors=\"{}\">",
+        "<testsuites name=\"{}\" tests=\"{}\" failures=\"{}\" errors=\"{}\">",
         xml(&report.plan.name),
+        total + 1,
         gate.failed,
-        gate.inconclusive
+        gate.inconclusive + u64::from(gap(report))
     );
+    run_suite(report, &mut out);
     for table in &report.tables {
         let checks: Vec<&CheckResult> = report.checks.iter().filter(|c| c.table == table.name).collect();
         let count = |v| checks.iter().filter(|c| c.verdict == v).count();
@@ -38,6 +40,30 @@ pub fn junit(report: &Report) -> String {
     }
     out.push_str("</testsuites>\n");
     out
+}
+
+/// Whether something was left out that the plan doesn't ignore, or nothing was checked at all.
+fn gap(report: &Report) -> bool {
+    report.coverage.verdict == Verdict::Inconclusive || report.checks.is_empty()
+}
+
+/// The run's own suite: a gap in the coverage must not look green.
+fn run_suite(report: &Report, out: &mut String) {
+    let errors = u8::from(gap(report));
+    let _ = writeln!(out, "  <testsuite name=\"(run)\" tests=\"1\" failures=\"0\" errors=\"{errors}\">");
+    out.push_str("    <testcase classname=\"(run)\" name=\"coverage\"");
+    if gap(report) {
+        out.push_str(">\n      <error message=\"not everything was compared\">\n");
+        for n in report.coverage.not_compared.iter().filter(|n| !n.ignored) {
+            let line =
+                format!("{} {}: {}", n.table, n.column.as_deref().unwrap_or("(whole table)"), n.reason);
+            let _ = writeln!(out, "{}", xml(&line));
+        }
+        out.push_str("      </error>\n    </testcase>\n");
+    } else {
+        out.push_str("/>\n");
+    }
+    out.push_str("  </testsuite>\n");
 }
 
 fn case(check: &CheckResult, out: &mut String) {

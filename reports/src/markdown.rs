@@ -195,7 +195,7 @@ fn findings(out: &mut String, report: &Report) -> std::fmt::Result {
                 cell(&f.message),
             )?;
         }
-        let rest = check.total - check.findings.len() as u64;
+        let rest = check.total.saturating_sub(check.findings.len() as u64);
         if rest > 0 {
             writeln!(out, "\n… and {} more; `row_diff`'s are all in `differences.parquet`.", number(rest))?;
         }
@@ -237,7 +237,7 @@ fn origin(out: &mut String, table: &TableResult) -> std::fmt::Result {
         for m in &table.merges {
             writeln!(out, "| {} | {} | {} |", cell(&m.from), cell(&m.into), cell(&m.identity))?;
         }
-        let rest = table.merges_total - table.merges.len() as u64;
+        let rest = table.merges_total.saturating_sub(table.merges.len() as u64);
         if rest > 0 {
             writeln!(out, "\n… and {} more.", number(rest))?;
         }

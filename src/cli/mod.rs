@@ -84,7 +84,7 @@ pub fn main() -> ExitCode {
         let _ = rayon::ThreadPoolBuilder::new().num_threads(threads.max(1)).build_global();
     }
     let _ = ctrlc::set_handler(|| {
-        work::discard();
+        work::interrupt();
         let _ = writeln!(
             std::io::stderr(),
             "\ninterrupted: nothing was kept of this run, earlier runs are whole"
@@ -101,6 +101,7 @@ pub fn main() -> ExitCode {
         Command::Schema(args) => schema::run(args),
         Command::Completions(args) => completions::run(args),
     };
+    work::wait_if_interrupted();
     match result {
         Ok(code) => ExitCode::from(code),
         Err(error) => {

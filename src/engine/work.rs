@@ -3,7 +3,9 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use crate::error::Error;
 
@@ -12,6 +14,9 @@ const PREFIX: &str = ".counterfoil-";
 
 /// The temporary folder of the run in progress, for the handler of Ctrl-C.
 static CURRENT: Mutex<Option<PathBuf>> = Mutex::new(None);
+
+/// Whether Ctrl-C was pressed.
+static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
 /// A temporary folder that disappears unless it is published.
 #[derive(Debug)]
@@ -58,6 +63,7 @@ impl WorkFolder {
     /// # Errors
     /// Where the rename fails.
     pub fn publish(self) -> Result<PathBuf, Error> {
+        wait_if_interrupted();
         if self.place.is_dir() {
             fs::remove_dir(&self.place).map_err(|e| Error::io("replace", &self.place, e))?;
         }
@@ -75,9 +81,31 @@ impl Drop for WorkFolder {
 /// Removes the temporary folder of the run in progress, if any.
 pub fn discard() {
     let current = CURRENT.lock().unwrap_or_else(PoisonError::into_inner).take();
-    if let Some(path) = current {
-        // Nothing more can be done about a folder that won't go; the next run tries again.
-        let _ = fs::remove_dir_all(path);
+    let Some(path) = current else { return };
+    // Threads of an interrupted run may still be writing into it, so once may not be enough. Nothing more can be done
+    // about a folder that won't go; the next run tries again.
+    for _ in 0..200 {
+        let gone = fs::remove_dir_all(&path).is_ok() || !path.exists();
+        if gone && !INTERRUPTED.load(Ordering::SeqCst) {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(15));
+        if !path.exists() {
+            return;
+        }
+    }
+}
+
+/// Stops a run for good: from now on [`wait_if_interrupted`] doesn't return, and its folder is gone.
+pub fn interrupt() {
+    INTERRUPTED.store(true, Ordering::SeqCst);
+    discard();
+}
+
+/// Waits for the end of the process where the run was interrupted: the handler ends it with the right code.
+pub fn wait_if_interrupted() {
+    while INTERRUPTED.load(Ordering::SeqCst) {
+        std::thread::park();
     }
 }
 
