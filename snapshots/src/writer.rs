@@ -36,11 +36,14 @@ impl SnapshotWriter {
             let problem = "the folder is not empty; a snapshot is never written over another".into();
             return Err(SnapshotError::Corrupt { path: folder.into(), problem });
         }
-        fs::create_dir_all(&tables).map_err(|source| SnapshotError::Io {
-            action: "create",
-            path: tables,
-            source,
-        })?;
+        // Not its parents: where somebody removed those, the snapshot isn't wanted any more.
+        for path in [folder, tables.as_path()].into_iter().filter(|p| !p.is_dir()) {
+            fs::create_dir(path).map_err(|source| SnapshotError::Io {
+                action: "create",
+                path: path.into(),
+                source,
+            })?;
+        }
         Ok(Self { folder: folder.into() })
     }
 
