@@ -4,7 +4,7 @@ use counterfoil_model::plan::{CheckPlan, Spanned};
 use serde_json::Value;
 
 use crate::fields::{Fields, Walk};
-use crate::scalar::Scalar;
+use crate::json::json;
 use crate::tree::{Key, Kind, Node};
 
 /// The checks of a table whose plan names none.
@@ -97,35 +97,10 @@ impl Walk<'_> {
                 let also = known.iter().map(String::as_str).chain(["allow_empty"]).collect::<Vec<_>>();
                 self.unknown(key.place, &format!("option of {}", check.validator.value), &key.text, &also);
             }
-            options.insert(key.text.clone(), self.json(value));
+            options.insert(key.text.clone(), json(value, self.problems));
         }
         check.options = if options.is_empty() { Value::Null } else { Value::Object(options) };
         check
-    }
-
-    /// A value as JSON.
-    pub(crate) fn json(&mut self, node: &Node) -> Value {
-        match &node.kind {
-            Kind::List(items) => items.iter().map(|item| self.json(item)).collect(),
-            Kind::Map(entries) => Value::Object(
-                entries.iter().map(|(key, value)| (key.text.clone(), self.json(value))).collect(),
-            ),
-            Kind::Scalar { .. } => match node.scalar() {
-                None | Some(Scalar::Null) => Value::Null,
-                Some(Scalar::Bool(value)) => value.into(),
-                Some(Scalar::Text(text)) => text.into(),
-                Some(Scalar::Int(n)) => i64::try_from(n)
-                    .map(Value::from)
-                    .or_else(|_| u64::try_from(n).map(Value::from))
-                    .unwrap_or_default(),
-                Some(Scalar::Float(n)) => {
-                    serde_json::Number::from_f64(n).map(Value::Number).unwrap_or_else(|| {
-                        self.expected(node, "a finite number");
-                        Value::Null
-                    })
-                }
-            },
-        }
     }
 }
 

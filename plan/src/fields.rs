@@ -221,8 +221,8 @@ impl Walk<'_> {
             return Some(share);
         }
         let message = format!("expected a share between 0% and 100%, found {}", node.describe());
-        let help =
-            if (1.0..=100.0).contains(&share) { format!("did you mean `{share}%`?") } else { String::new() };
+        let forgotten = !matches!(node.scalar(), Some(Scalar::Text(_))) && (1.0..=100.0).contains(&share);
+        let help = if forgotten { format!("did you mean `{share}%`?") } else { String::new() };
         self.problems.advise(node.place, message, help);
         None
     }

@@ -5,6 +5,7 @@
 
 mod checks;
 mod fields;
+mod json;
 mod problem;
 mod resolve;
 mod scalar;
@@ -156,4 +157,16 @@ pub fn problem_at(
         Some(place) => PlanError::at(&loaded.sources, place, &message, help.as_deref()),
         None => PlanError::nowhere(message, help),
     }
+}
+
+/// Any YAML document as JSON, read as strictly as a plan: for holding a plan against its [`schema`].
+///
+/// # Errors
+/// Everything that is wrong with it.
+pub fn yaml_to_json(text: &str) -> Result<serde_json::Value, PlanErrors> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let sources = Sources::new("yaml", text, &[]);
+    let mut problems = Problems::default();
+    let value = tree::load(text, 0, 0, &mut problems).map(|root| json::json(&root, &mut problems));
+    problems.into_errors(&sources).map_or(Ok(value.unwrap_or_default()), Err)
 }

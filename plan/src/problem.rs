@@ -31,7 +31,7 @@ impl PlanError {
 
     /// A problem at a place.
     pub(crate) fn at(sources: &Sources, place: Place, message: &str, help: Option<&str>) -> Self {
-        let (message, help) = (secret::blot(message), help.map(secret::blot));
+        let (message, help) = (secret::presentable(message), help.map(secret::presentable));
         let source_code = sources.text(place.source).map(|t| NamedSource::new(&t.name, t.shown.clone()));
         let span = source_code.is_some().then(|| sources.span(place));
         Self { message, help, origin: sources.origin(place), source_code, span }
@@ -103,7 +103,7 @@ impl Problems {
 
     /// The errors, sorted by place, or nothing.
     pub(crate) fn into_errors(mut self, sources: &Sources) -> Option<PlanErrors> {
-        self.found.sort();
+        self.found.sort_by_key(|(place, ..)| *place);
         self.found.dedup();
         let problems: Vec<_> = self
             .found

@@ -131,6 +131,12 @@ pub(crate) fn shown(url: &str) -> String {
     out
 }
 
+/// A text that may be shown: passwords starred, and no control character that a terminal could take for an order.
+pub(crate) fn presentable(text: &str) -> String {
+    let order = |c: char| c.is_ascii_control() && !matches!(c, '\n' | '\r' | '\t');
+    blot(text).chars().map(|c| if order(c) { '?' } else { c }).collect()
+}
+
 /// A text with everything starred that looks like a password in a URL; every byte stays where it was.
 pub(crate) fn blot(text: &str) -> String {
     let mut ranges = Vec::new();

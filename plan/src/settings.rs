@@ -6,6 +6,7 @@ use jiff::civil::Date;
 use serde_json::Value;
 
 use crate::fields::{Fields, Walk};
+use crate::json::json;
 use crate::scalar::Scalar;
 use crate::source::Place;
 use crate::tree::{Key, Kind, Node};
@@ -138,7 +139,7 @@ impl Walk<'_> {
 
     /// A key: a list of values, one value, or the JSON array that reports show.
     fn key(&mut self, node: &Node) -> Option<String> {
-        let value = self.json(node);
+        let value = json(node, self.problems);
         let array = match &value {
             Value::String(text) if text.trim_start().starts_with('[') => serde_json::from_str(text).ok(),
             Value::Array(_) => Some(value),

@@ -26,7 +26,7 @@ impl Place {
     }
 }
 
-/// One text, with everything blotted out that looks like a password.
+/// One text, with everything blotted out that looks like a password or could upset a terminal.
 #[derive(Clone, Debug)]
 pub(crate) struct Text {
     /// What to call it: the file's path, or `--set`.
@@ -38,7 +38,7 @@ pub(crate) struct Text {
 
 impl Text {
     fn new(name: &str, text: &str) -> Self {
-        let shown: Arc<str> = secret::blot(text).into();
+        let shown: Arc<str> = secret::presentable(text).into();
         let lines = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
         Self { name: name.to_owned(), shown, lines }
     }
@@ -139,11 +139,13 @@ impl Sources {
         let Some(text) = self.texts.get_mut(place.source) else { return };
         let mut shown = text.shown.to_string();
         let Some(within) = shown.get(place.start..place.end) else { return };
-        let ranges: Vec<_> = within.match_indices(secret).map(|(at, s)| at..at + s.len()).collect();
+        let mut ranges: Vec<_> = within.match_indices(secret).map(|(at, s)| at..at + s.len()).collect();
         if within.contains(&"*".repeat(secret.len())) {
             return; // the look of the text was enough
         }
-        let ranges = if ranges.is_empty() { std::iter::once(0..within.len()).collect() } else { ranges };
+        if ranges.is_empty() {
+            ranges.push(0..within.len());
+        }
         let masked = secret::stars(within, &ranges);
         shown.replace_range(place.start..place.end, &masked);
         text.shown = shown.into();

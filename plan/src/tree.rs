@@ -140,7 +140,11 @@ pub(crate) fn load(text: &str, source: usize, base: usize, problems: &mut Proble
             Err(error) => {
                 let at = loader.byte(error.marker().index());
                 let place = loader.visible(text, at);
-                loader.problems.advise(place, format!("not valid YAML: {}", error.info()), advice(text, at));
+                loader.problems.advise(
+                    place,
+                    format!("not valid YAML: {}", error.info()),
+                    advice(text, at, error.info()),
+                );
                 return None;
             }
         }
@@ -149,10 +153,13 @@ pub(crate) fn load(text: &str, source: usize, base: usize, problems: &mut Proble
 }
 
 /// The help for a syntax error, where there is more to say than that it is one.
-fn advice(text: &str, at: usize) -> &'static str {
+fn advice(text: &str, at: usize, info: &str) -> &'static str {
     let line_start = text.get(..at).and_then(|t| t.rfind('\n')).map_or(0, |i| i + 1);
     let indent = text.get(line_start..).unwrap_or_default();
-    if indent.chars().take_while(|c| c.is_whitespace() && *c != '\n').any(|c| c == '\t') {
+    if info.contains("unprintable") {
+        return "is this the plan, and not some binary file?";
+    }
+    if info.contains("a tab") || indent.chars().take_while(|c| matches!(c, ' ' | '\t')).any(|c| c == '\t') {
         return "indent with spaces: YAML doesn't take tabs";
     }
     "look for a missing colon, quote or bracket, or a wrong indent, here or just above"

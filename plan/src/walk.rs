@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use counterfoil_model::names;
 use counterfoil_model::plan::{Connection, Defaults, NullVsEmpty, Plan, Spanned, Unicode};
 use jiff::tz::TimeZone;
 
@@ -30,13 +31,14 @@ impl Walk<'_> {
     pub(crate) fn plan(&mut self, root: &Node, source_name: &str) -> Plan {
         let mut plan = Plan::default();
         let Some(fields) = self.fields(root, Place::top(), &KEYS) else { return plan };
-        self.connection_names = names(&fields, "connections");
-        self.table_names = names(&fields, "tables");
+        self.connection_names = keys_of(&fields, "connections");
+        self.table_names = keys_of(&fields, "tables");
         self.version(&fields);
         plan.name = self.name(&fields, source_name);
         plan.connections = self.connections(&fields);
         plan.target = self.target(&fields);
         plan.defaults = fields.get("defaults").map(|node| self.defaults(node)).unwrap_or_default();
+        plan.defaults.timezone.get_or_insert_with(|| Spanned::new("UTC".into(), Default::default()));
         plan.tables = self.tables(&fields);
         plan.gate = fields.get("gate").map(|node| self.gate(node, plan.gate)).unwrap_or_default();
         plan.phases = fields.get("phases").map(|node| self.phases(node, plan.gate)).unwrap_or_default();
@@ -147,18 +149,7 @@ impl Walk<'_> {
         let Some(fields) = self.fields(node, node.place, &["timezone", "null_vs_empty", "unicode"]) else {
             return defaults;
         };
-        if let Some(node) = fields.get("timezone") {
-            defaults.timezone = self.text(node);
-            if let Some(zone) = &defaults.timezone
-                && TimeZone::get(&zone.value).is_err()
-            {
-                let known: Vec<String> = jiff::tz::db().available().map(|name| name.to_string()).collect();
-                let hint =
-                    counterfoil_model::names::suggestion(&zone.value, known.iter().map(String::as_str));
-                let help = "take an IANA name such as `UTC` or `Asia/Kolkata`";
-                self.problems.advise(node.place, format!("unknown time zone `{}`{hint}", zone.value), help);
-            }
-        }
+        defaults.timezone = fields.get("timezone").and_then(|node| self.timezone(node));
         if let Some(node) = fields.get("null_vs_empty") {
             let words = [("distinct", NullVsEmpty::Distinct), ("equal", NullVsEmpty::Equal)];
             defaults.null_vs_empty = self.word(node, &words).unwrap_or_default();
@@ -169,13 +160,24 @@ impl Walk<'_> {
         defaults
     }
 
+    fn timezone(&mut self, node: &Node) -> Option<Spanned<String>> {
+        let zone = self.text(node)?;
+        if TimeZone::get(&zone.value).is_err() {
+            let known: Vec<String> = jiff::tz::db().available().map(|name| name.to_string()).collect();
+            let hint = names::suggestion(&zone.value, known.iter().map(String::as_str));
+            let help = "take an IANA name such as `UTC` or `Asia/Kolkata`";
+            self.problems.advise(node.place, format!("unknown time zone `{}`{hint}", zone.value), help);
+        }
+        Some(zone)
+    }
+
     /// `exact` or `nfc`.
     pub(crate) fn unicode(&mut self, node: &Node) -> Unicode {
         self.word(node, &[("exact", Unicode::Exact), ("nfc", Unicode::Nfc)]).unwrap_or_default()
     }
 }
 
-fn names(fields: &Fields<'_>, key: &str) -> Vec<String> {
+fn keys_of(fields: &Fields<'_>, key: &str) -> Vec<String> {
     let entries = fields.get(key).map(Node::entries).unwrap_or_default();
     entries.iter().map(|(key, _)| key.text.clone()).collect()
 }
