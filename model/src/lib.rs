@@ -18,6 +18,7 @@ pub mod table;
 pub mod time;
 pub mod types;
 pub mod value;
+pub mod wording;
 
 pub use column::{ColumnBuilder, value_at};
 pub use finding::{CheckOutcome, Coverage, Difference, DifferenceSink, Finding, FindingKind, Level, Verdict};

@@ -14,6 +14,7 @@ pub const SCHEMA: &str = "counterfoil/report/1";
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Report {
     /// Always [`SCHEMA`].
+    #[schemars(extend("const" = SCHEMA))]
     pub schema: String,
     /// Which run.
     pub run: Run,
@@ -87,9 +88,10 @@ pub struct SnapshotIdentity {
 /// How verdicts became an exit code.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct GateResult {
-    /// The share of checks that passed, 0 to 1.
+    /// The share of decided checks that passed, 0 to 1 (0 where none was decided). Inconclusive checks are not in it: they
+    /// block by themselves.
     pub pass_rate: f64,
-    /// The share that had to pass.
+    /// The share of decided checks that had to pass.
     pub required: f64,
     /// Checks that passed.
     pub passed: u64,

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::terminal::{TerminalOptions, new_table};
-use crate::text::{both, visible};
+use crate::text::{self, SHOWN, Side, cells, visible};
 
 /// One line of `differences.parquet`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -32,16 +32,16 @@ pub fn differences_table(rows: &[DifferenceRow], options: &TerminalOptions) -> S
     table.set_header(["table", "key", "outcome", "column", "expected", "actual", "rule"]);
     for row in rows {
         let (expected, actual) = match &row.column {
-            Some(_) => both(row.expected.as_deref(), row.actual.as_deref()),
-            None => (String::new(), String::new()),
+            Some(_) => cells(row.expected.as_deref(), row.actual.as_deref(), SHOWN),
+            None => (Side::Nothing, Side::Nothing),
         };
         table.add_row([
             visible(&row.table),
-            visible(&row.key),
+            text::key(&row.key),
             row.outcome.clone(),
             visible(row.column.as_deref().unwrap_or("")),
-            expected,
-            actual,
+            expected.plain(),
+            actual.plain(),
             row.rule.clone().unwrap_or_default(),
         ]);
     }

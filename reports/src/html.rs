@@ -3,9 +3,10 @@
 use std::fmt::Write;
 
 use counterfoil_model::report::{CheckResult, Report};
-use counterfoil_model::{Rule, Verdict};
+use counterfoil_model::{Level, Rule, Verdict};
 
-use crate::text::{both, number, percent, verdict, visible};
+use crate::text::{self, CONVENTION, SHOWN, Side, count, number, sides, verdict, visible};
+use crate::view;
 
 const STYLE: &str = include_str!("report.css");
 
@@ -32,32 +33,28 @@ fn page(out: &mut String, report: &Report) -> std::fmt::Result {
     checks(out, report)?;
     not_compared(out, report)?;
     origins(out, report)?;
+    waivers(out, report)?;
+    rules(out, report)?;
     writeln!(out, "</main>\n</body>\n</html>")
 }
 
 fn head(out: &mut String, report: &Report) -> std::fmt::Result {
-    let gate = &report.gate;
     writeln!(
         out,
-        "<header class=\"{}\">\n<p class=\"verdict\">{}</p>\n<h1>{}</h1>\n<p>{}: {} passed, {} failed, {} inconclusive \
-         ({} passed, {} required). Exit code {}.</p>\n<p>{} rows of the target and {} cells compared.</p>\n</header>",
+        "<header class=\"{}\">\n<p class=\"verdict\">{}</p>\n<h1>{}</h1>\n<p><strong>{}.</strong> {}; {}. {}</p>\n<p>{}.</p>\n</header>",
         class(report.verdict),
         verdict(report.verdict),
         escape(&report.plan.name),
-        escape(&gate.reason),
-        number(gate.passed),
-        number(gate.failed),
-        number(gate.inconclusive),
-        percent(gate.pass_rate),
-        percent(gate.required),
-        gate.exit_code,
-        number(report.coverage.rows),
-        number(report.coverage.cells)
+        escape(view::headline(report)),
+        view::tally(report),
+        view::rate(report),
+        escape(view::decision(report)),
+        view::extent(report).join("; ")
     )?;
     writeln!(
         out,
         "<nav><a href=\"#compared\">Compared</a> <a href=\"#tables\">Tables</a> <a href=\"#checks\">Checks</a> \
-         <a href=\"#not-compared\">Not compared</a> <a href=\"#origins\">Origins</a></nav>"
+         <a href=\"#not-compared\">Not compared</a> <a href=\"#origins\">Origins</a> <a href=\"#rules\">Rules</a> <a href=\"#verify\">Verify</a></nav>"
     )
 }
 
@@ -92,18 +89,18 @@ fn snapshots(out: &mut String, report: &Report) -> std::fmt::Result {
 
 fn tables(out: &mut String, report: &Report) -> std::fmt::Result {
     writeln!(out, "<h2 id=\"tables\">Tables</h2>")?;
-    let count = |n: Option<u64>| n.map_or("–".into(), number);
+    let outcome = |n: Option<u64>| n.map_or("–".into(), number);
     let rows = report.tables.iter().map(|t| {
         vec![
             escape(&t.name),
             escape(&if t.key.is_empty() { "none: a bag".to_owned() } else { t.key.join(", ") }),
             number(t.expected),
             number(t.actual),
-            count(t.matched),
-            count(t.missing_in_target),
-            count(t.extra_in_target),
-            count(t.changed),
-            count(t.duplicate_key),
+            outcome(t.matched),
+            outcome(t.missing_in_target),
+            outcome(t.extra_in_target),
+            outcome(t.changed),
+            outcome(t.duplicate_key),
         ]
     });
     let head = [
@@ -121,7 +118,7 @@ fn tables(out: &mut String, report: &Report) -> std::fmt::Result {
 }
 
 fn checks(out: &mut String, report: &Report) -> std::fmt::Result {
-    writeln!(out, "<h2 id=\"checks\">Checks</h2>")?;
+    writeln!(out, "<h2 id=\"checks\">Checks</h2>\n<p class=\"note\">{}</p>", escape(CONVENTION))?;
     for check in &report.checks {
         let open = if check.verdict == Verdict::Fail && report.checks.len() < 12 { " open" } else { "" };
         writeln!(
@@ -146,32 +143,45 @@ fn findings(out: &mut String, check: &CheckResult) -> std::fmt::Result {
         return writeln!(out, "<p>No findings; {} checked.</p>", number(check.checked));
     }
     let rows = check.findings.iter().map(|f| {
-        let (expected, actual) = both(f.expected.as_deref(), f.actual.as_deref());
-        let has_values = f.expected.is_some() || f.actual.is_some() || f.column.is_some();
-        let shown =
-            |text: String| if has_values { format!("<code>{}</code>", escape(&text)) } else { String::new() };
+        let (expected, actual) = sides(f, SHOWN);
+        let kind = match f.level {
+            Level::Error => view::kind(f),
+            Level::Warning => format!("<span class=\"warning\">{}</span>", view::kind(f)),
+        };
         vec![
-            f.kind.name(),
-            f.key.as_deref().map_or(String::new(), |k| format!("<code>{}</code>", escape(k))),
+            kind,
+            f.key.as_deref().map_or(String::new(), |k| format!("<code>{}</code>", escape(text::key(k)))),
             escape(f.column.as_deref().unwrap_or("")),
-            shown(expected),
-            shown(actual),
+            side(&expected),
+            side(&actual),
             f.rule.map_or("", Rule::id).to_owned(),
             escape(&f.message),
         ]
     });
     table(out, &["kind", "key", "column", "expected", "actual", "rule", "what"], rows)?;
-    let rest = check.total.saturating_sub(check.findings.len() as u64);
-    if rest > 0 {
-        writeln!(out, "<p>… and {} more; row_diff's are all in differences.parquet.</p>", number(rest))?;
+    if let Some(rest) = view::unshown(check) {
+        writeln!(out, "<p>{}.</p>", escape(&rest))?;
     }
     Ok(())
+}
+
+/// A side of a finding; what its note says stands outside of the value.
+fn side(side: &Side) -> String {
+    match side {
+        Side::Nothing => String::new(),
+        Side::Null => "<em>null</em>".into(),
+        Side::Plain(text) => escape(text),
+        Side::Value { quoted, note } if note.is_empty() => format!("<code>{}</code>", escape(quoted)),
+        Side::Value { quoted, note } => {
+            format!("<code>{}</code> <span class=\"note\">{}</span>", escape(quoted), escape(note))
+        }
+    }
 }
 
 fn not_compared(out: &mut String, report: &Report) -> std::fmt::Result {
     writeln!(out, "<h2 id=\"not-compared\">What was not compared</h2>")?;
     if report.coverage.not_compared.is_empty() {
-        return writeln!(out, "<p>Nothing was left out.</p>");
+        return writeln!(out, "<p>{}</p>", view::nothing_left_out(report));
     }
     let rows = report.coverage.not_compared.iter().map(|n| {
         vec![
@@ -188,12 +198,11 @@ fn not_compared(out: &mut String, report: &Report) -> std::fmt::Result {
 fn origins(out: &mut String, report: &Report) -> std::fmt::Result {
     writeln!(out, "<h2 id=\"origins\">Where rows come from</h2>")?;
     for t in &report.tables {
-        let merged: u64 = t.merges_total;
         writeln!(
             out,
-            "<details><summary><strong>{}</strong> {} source rows merged</summary>",
+            "<details><summary><strong>{}</strong> {} merged</summary>",
             escape(&t.name),
-            number(merged)
+            count(t.merges_total, "source row", "source rows")
         )?;
         let sources = t.sources.iter().map(|s| {
             vec![
@@ -210,9 +219,9 @@ fn origins(out: &mut String, report: &Report) -> std::fmt::Result {
             vec![
                 escape(&p.column),
                 format!("<code>{}</code>", escape(&p.from)),
-                escape(&p.by),
+                escape(view::paired_by(p)),
                 escape(p.read_as.as_deref().unwrap_or("")),
-                escape(&p.tolerances.join(", ")),
+                escape(p.tolerances.join(", ")),
             ]
         });
         table(out, &["column", "compared with", "paired by", "read as", "tolerances"], pairings)?;
@@ -223,6 +232,43 @@ fn origins(out: &mut String, report: &Report) -> std::fmt::Result {
         writeln!(out, "</details>")?;
     }
     Ok(())
+}
+
+fn waivers(out: &mut String, report: &Report) -> std::fmt::Result {
+    if report.waivers.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "<h2 id=\"waivers\">Waivers</h2>")?;
+    let rows = report.waivers.iter().map(|w| {
+        let until = w.until.as_deref().unwrap_or("");
+        let text = [&w.id, &w.owner, &w.reason, until, &w.status].map(escape);
+        let [id, owner, reason, until, status] = text;
+        vec![id, owner, reason, until, number(w.findings), status]
+    });
+    table(out, &["id", "owner", "reason", "until", "#findings", "status"], rows)
+}
+
+fn rules(out: &mut String, report: &Report) -> std::fmt::Result {
+    writeln!(out, "<h2 id=\"rules\">Rules that were applied</h2>\n<ul>")?;
+    for rule in view::rules(report) {
+        writeln!(out, "<li><strong>{}</strong> equal when: {}</li>", rule.id(), escape(rule.text()))?;
+    }
+    for line in view::looser(report) {
+        writeln!(out, "<li>{}</li>", escape(&line))?;
+    }
+    writeln!(out, "</ul>\n<h2 id=\"verify\">How to verify</h2>\n<ul>")?;
+    for line in view::VERIFY {
+        writeln!(out, "<li>{}</li>", code(line))?;
+    }
+    writeln!(out, "</ul>")
+}
+
+/// Our own sentences: what stands between backticks is code.
+fn code(text: &str) -> String {
+    let parts = text.split('`').enumerate();
+    parts
+        .map(|(i, part)| if i % 2 == 1 { format!("<code>{}</code>", escape(part)) } else { escape(part) })
+        .collect()
 }
 
 /// A table; `#` before a heading marks a column of numbers. Cells are HTML already.
@@ -247,9 +293,9 @@ fn class(verdict: Verdict) -> &'static str {
     verdict.as_str()
 }
 
-fn escape(text: &str) -> String {
+fn escape(text: impl AsRef<str>) -> String {
     let mut out = String::new();
-    for c in visible(text).chars() {
+    for c in visible(text.as_ref()).chars() {
         match c {
             '&' => out.push_str("&amp;"),
             '<' => out.push_str("&lt;"),

@@ -6,7 +6,8 @@ use std::fmt::Write;
 use counterfoil_model::Verdict;
 use counterfoil_model::report::{CheckResult, Report};
 
-use crate::text::{both, visible};
+use crate::text::{self, SHOWN, Side, sides, visible};
+use crate::view;
 
 /// The checks as JUnit XML.
 pub fn junit(report: &Report) -> String {
@@ -23,13 +24,13 @@ pub fn junit(report: &Report) -> String {
         gate.inconclusive + u64::from(gap(report))
     );
     run_suite(report, &mut out);
-    for table in &report.tables {
-        let checks: Vec<&CheckResult> = report.checks.iter().filter(|c| c.table == table.name).collect();
+    for table in tables(report) {
+        let checks: Vec<&CheckResult> = report.checks.iter().filter(|c| c.table == table).collect();
         let count = |v| checks.iter().filter(|c| c.verdict == v).count();
         let _ = writeln!(
             out,
             "  <testsuite name=\"{}\" tests=\"{}\" failures=\"{}\" errors=\"{}\" timestamp=\"{}\">",
-            xml(&table.name),
+            xml(table),
             checks.len(),
             count(Verdict::Fail),
             count(Verdict::Inconclusive),
@@ -40,6 +41,17 @@ pub fn junit(report: &Report) -> String {
     }
     out.push_str("</testsuites>\n");
     out
+}
+
+/// Tables with checks, each once, in the order of the checks.
+fn tables(report: &Report) -> Vec<&str> {
+    let mut tables: Vec<&str> = Vec::new();
+    for check in &report.checks {
+        if !tables.contains(&check.table.as_str()) {
+            tables.push(&check.table);
+        }
+    }
+    tables
 }
 
 /// Whether something was left out that the plan doesn't ignore, or nothing was checked at all.
@@ -84,11 +96,19 @@ fn case(check: &CheckResult, out: &mut String) {
     };
     let _ = writeln!(out, ">\n      <{element} message=\"{}\">", xml(&check.message));
     for f in &check.findings {
-        let (expected, actual) = both(f.expected.as_deref(), f.actual.as_deref());
-        let (key, column) = (f.key.as_deref().unwrap_or("-"), f.column.as_deref().unwrap_or("-"));
-        let line =
-            format!("{} {key} {column} expected {expected} actual {actual}: {}", f.kind.name(), f.message);
-        let _ = writeln!(out, "{}", xml(&line));
+        let (expected, actual) = sides(f, SHOWN);
+        let mut line = view::kind(f);
+        let place = [f.key.as_deref().map(text::key), f.column.clone()];
+        place.into_iter().flatten().for_each(|part| line.push_str(&format!(" {part}")));
+        for (word, side) in [("expected", expected), ("actual", actual)] {
+            if side != Side::Nothing {
+                line.push_str(&format!(" {word} {}", side.plain()));
+            }
+        }
+        let _ = writeln!(out, "{}: {}", xml(&line), xml(&f.message));
+    }
+    if let Some(rest) = view::unshown(check) {
+        let _ = writeln!(out, "{}", xml(&rest));
     }
     let _ = writeln!(out, "      </{element}>\n    </testcase>");
 }

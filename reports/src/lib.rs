@@ -7,6 +7,7 @@ mod junit;
 mod markdown;
 mod terminal;
 mod text;
+mod view;
 
 use counterfoil_model::report::Report;
 

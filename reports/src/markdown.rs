@@ -1,12 +1,12 @@
 //! `report.md`: what an auditor reads, top to bottom.
 
-use std::collections::BTreeSet;
 use std::fmt::Write;
 
+use counterfoil_model::Rule;
 use counterfoil_model::report::{CheckResult, Report, TableResult};
-use counterfoil_model::{Rule, Verdict};
 
-use crate::text::{both, number, percent, verdict, visible};
+use crate::text::{self, CONVENTION, SHOWN, Side, count, number, sides, verdict, visible};
+use crate::view;
 
 /// The report as markdown: verdict first, then what was compared and what was not, then the findings.
 pub fn markdown(report: &Report) -> String {
@@ -32,32 +32,16 @@ fn write_all(out: &mut String, report: &Report) -> std::fmt::Result {
 }
 
 fn head(out: &mut String, report: &Report) -> std::fmt::Result {
-    let gate = &report.gate;
     writeln!(out, "# {}: {}\n", verdict(report.verdict), cell(&report.plan.name))?;
     writeln!(
         out,
-        "**{}.** {} of {} checks passed ({}, required {}), {} failed, {} inconclusive{}. Exit code {}.\n",
-        cell(&gate.reason),
-        number(gate.passed),
-        number(gate.passed + gate.failed + gate.inconclusive),
-        percent(gate.pass_rate),
-        percent(gate.required),
-        number(gate.failed),
-        number(gate.inconclusive),
-        if gate.waived > 0 { format!(", {} findings waived", number(gate.waived)) } else { String::new() },
-        gate.exit_code,
+        "**{}.** {}; {}. {}\n",
+        cell(view::headline(report)),
+        view::tally(report),
+        view::rate(report),
+        cell(view::decision(report)),
     )?;
-    let coverage = &report.coverage;
-    let gaps = coverage.not_compared.iter().filter(|n| !n.ignored).count();
-    let left_out = coverage.not_compared.len() - gaps;
-    writeln!(
-        out,
-        "{} rows of the target and {} cells were compared. {} gaps in the coverage, {} things left out because the plan says so.\n",
-        number(coverage.rows),
-        number(coverage.cells),
-        number(gaps as u64),
-        number(left_out as u64)
-    )
+    writeln!(out, "{}.\n", view::extent(report).join("; "))
 }
 
 fn compared(out: &mut String, report: &Report) -> std::fmt::Result {
@@ -100,7 +84,7 @@ fn tables(out: &mut String, report: &Report) -> std::fmt::Result {
         "| table | key | expected | actual | matched | missing | extra | changed | duplicate key |"
     )?;
     writeln!(out, "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")?;
-    let count = |n: Option<u64>| n.map_or("not compared".into(), number);
+    let rows = |n: Option<u64>| n.map_or("not compared".into(), number);
     for t in &report.tables {
         writeln!(
             out,
@@ -109,11 +93,11 @@ fn tables(out: &mut String, report: &Report) -> std::fmt::Result {
             if t.key.is_empty() { "none: a bag".into() } else { cell(t.key.join(", ")) },
             number(t.expected),
             number(t.actual),
-            count(t.matched),
-            count(t.missing_in_target),
-            count(t.extra_in_target),
-            count(t.changed),
-            count(t.duplicate_key),
+            rows(t.matched),
+            rows(t.missing_in_target),
+            rows(t.extra_in_target),
+            rows(t.changed),
+            rows(t.duplicate_key),
         )?;
     }
     writeln!(out)
@@ -143,7 +127,7 @@ fn not_compared(out: &mut String, report: &Report) -> std::fmt::Result {
     writeln!(out, "## What was not compared\n")?;
     let all = &report.coverage.not_compared;
     if all.is_empty() {
-        return writeln!(out, "Nothing was left out.\n");
+        return writeln!(out, "{}\n", view::nothing_left_out(report));
     }
     writeln!(
         out,
@@ -172,36 +156,37 @@ fn findings(out: &mut String, report: &Report) -> std::fmt::Result {
     if with.is_empty() {
         return writeln!(out, "None.\n");
     }
-    writeln!(out, "Text stands in quotes; null without quotes is null.\n")?;
+    writeln!(out, "{}\n", cell(CONVENTION))?;
     for check in with {
-        writeln!(out, "### {} ({})\n", cell(&check.id), number(check.total))?;
+        writeln!(out, "### {} ({})\n", cell(&check.id), count(check.total, "finding", "findings"))?;
         writeln!(
             out,
             "| kind | key | column | expected | actual | rule | what |\n| --- | --- | --- | --- | --- | --- | --- |"
         )?;
         for f in &check.findings {
-            let (expected, actual) = both(f.expected.as_deref(), f.actual.as_deref());
-            let has_values = f.expected.is_some() || f.actual.is_some() || f.column.is_some();
-            let shown = |text: String| if has_values { cell(&text) } else { String::new() };
+            let (expected, actual) = sides(f, SHOWN);
             writeln!(
                 out,
                 "| {} | {} | {} | {} | {} | {} | {} |",
-                f.kind.name(),
-                f.key.as_deref().map_or(String::new(), cell),
+                view::kind(f),
+                f.key.as_deref().map_or(String::new(), |k| cell(text::key(k))),
                 f.column.as_deref().map_or(String::new(), cell),
-                shown(expected),
-                shown(actual),
+                side(&expected),
+                side(&actual),
                 f.rule.map_or("", Rule::id),
                 cell(&f.message),
             )?;
         }
-        let rest = check.total.saturating_sub(check.findings.len() as u64);
-        if rest > 0 {
-            writeln!(out, "\n… and {} more; `row_diff`'s are all in `differences.parquet`.", number(rest))?;
+        if let Some(rest) = view::unshown(check) {
+            writeln!(out, "\n{}.", cell(&rest))?;
         }
         writeln!(out)?;
     }
     Ok(())
+}
+
+fn side(side: &Side) -> String {
+    cell(side.plain())
 }
 
 fn origin(out: &mut String, table: &TableResult) -> std::fmt::Result {
@@ -229,10 +214,15 @@ fn origin(out: &mut String, table: &TableResult) -> std::fmt::Result {
     for p in &table.pairings {
         let tolerances = if p.tolerances.is_empty() { String::new() } else { cell(p.tolerances.join(", ")) };
         let read = p.read_as.as_deref().unwrap_or("");
-        writeln!(out, "| {} | {} | {} | {read} | {tolerances} |", cell(&p.column), cell(&p.from), p.by)?;
+        let by = view::paired_by(p);
+        writeln!(out, "| {} | {} | {by} | {read} | {tolerances} |", cell(&p.column), cell(&p.from))?;
     }
     if !table.merges.is_empty() {
-        writeln!(out, "\n{} source rows were merged into others:\n", number(table.merges_total))?;
+        writeln!(
+            out,
+            "\n{} merged into others:\n",
+            count(table.merges_total, "source row was", "source rows were")
+        )?;
         writeln!(out, "| merged | into | because both are |\n| --- | --- | --- |")?;
         for m in &table.merges {
             writeln!(out, "| {} | {} | {} |", cell(&m.from), cell(&m.into), cell(&m.identity))?;
@@ -269,30 +259,19 @@ fn waivers(out: &mut String, report: &Report) -> std::fmt::Result {
 }
 
 fn rules(out: &mut String, report: &Report) -> std::fmt::Result {
-    let applied: BTreeSet<Rule> = report.checks.iter().flat_map(|c| c.rules.iter().copied()).collect();
     writeln!(out, "## Rules that were applied\n")?;
-    for rule in applied {
+    for rule in view::rules(report) {
         writeln!(out, "- **{}** equal when: {}", rule.id(), rule.text())?;
     }
-    let notes: BTreeSet<String> = report
-        .checks
-        .iter()
-        .flat_map(|c| c.coverage.notes.iter().map(move |n| format!("{}: {n}", c.table)))
-        .collect();
-    for note in notes {
-        writeln!(out, "- {}", cell(&note))?;
+    for line in view::looser(report) {
+        writeln!(out, "- {}", cell(&line))?;
     }
     writeln!(out)
 }
 
 fn verify(out: &mut String) -> std::fmt::Result {
-    writeln!(
-        out,
-        "## How to verify\n\n`report.json` is the truth; this file is rendered from it (`counterfoil report RUN --format markdown` \
-         gives the same bytes). The plan that was run is `plan.resolved.yaml`. A snapshot's root is a BLAKE3 Merkle root over \
-         all its values: taking the snapshot of the same data again gives the same root. `differences.parquet` holds every \
-         difference that `row_diff` found."
-    )
+    writeln!(out, "## How to verify\n")?;
+    view::VERIFY.iter().try_for_each(|line| writeln!(out, "- {line}"))
 }
 
 /// Text in a table's cell: nothing in it can end the cell, the row, or start markup.
@@ -312,9 +291,4 @@ fn cell(text: impl AsRef<str>) -> String {
         }
     }
     out
-}
-
-/// Whether a check needs a person: it failed or couldn't decide.
-pub(crate) fn needs_attention(check: &CheckResult) -> bool {
-    check.verdict != Verdict::Pass
 }

@@ -4,11 +4,17 @@ use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use counterfoil_model::Verdict;
 use counterfoil_model::report::{CheckResult, Report};
 
-use crate::markdown::needs_attention;
-use crate::text::{both, number, percent, verdict, visible};
+use crate::text::{self, Side, number, sides, verdict, visible};
+use crate::view;
 
 /// How many findings of a check the summary shows.
 const FINDINGS: usize = 3;
+
+/// Columns where there is no terminal to ask.
+const WIDTH: u16 = 100;
+
+/// The most characters of a value on a line.
+const VALUE: usize = 48;
 
 /// How to print for a terminal.
 #[derive(Clone, Copy, Debug, Default)]
@@ -22,10 +28,10 @@ pub struct TerminalOptions {
 /// The summary of a run.
 pub fn terminal(report: &Report, options: &TerminalOptions) -> String {
     let mut out = format!("{}\n\n", tables(report, options));
-    for check in report.checks.iter().filter(|c| needs_attention(c) || c.total > 0) {
+    for check in view::with_findings(report) {
         check_lines(check, options, &mut out);
     }
-    let gaps: Vec<_> = report.coverage.not_compared.iter().filter(|n| !n.ignored).collect();
+    let gaps = view::gaps(report);
     if !gaps.is_empty() {
         out.push_str(&format!("\n{} not compared and not ignored by the plan:\n", number(gaps.len() as u64)));
         for gap in gaps.iter().take(10) {
@@ -36,17 +42,14 @@ pub fn terminal(report: &Report, options: &TerminalOptions) -> String {
             out.push_str(&format!("  … and {} more in the report\n", gaps.len() - 10));
         }
     }
-    let gate = &report.gate;
     out.push_str(&format!(
-        "\n{} {}: {} passed, {} failed, {} inconclusive ({} of {} required); {} cells compared\n",
+        "\n{} {}: {}\n{}; {}. {}\n",
         paint(verdict(report.verdict), report.verdict, options),
-        visible(&gate.reason),
-        number(gate.passed),
-        number(gate.failed),
-        number(gate.inconclusive),
-        percent(gate.pass_rate),
-        percent(gate.required),
-        number(report.coverage.cells),
+        visible(&view::headline(report)),
+        view::tally(report),
+        view::extent(report).join("; "),
+        view::rate(report),
+        visible(&view::decision(report)),
     ));
     out
 }
@@ -77,15 +80,9 @@ fn tables(report: &Report, options: &TerminalOptions) -> String {
 pub(crate) fn new_table(options: &TerminalOptions) -> Table {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
-    match options.width {
-        Some(width) => {
-            table.set_width(width);
-        }
-        None if table.width().is_none() => {
-            table.set_width(100);
-        }
-        None => {}
-    }
+    // Before `force_no_tty`, which makes the table blind to the terminal's width.
+    let width = options.width.or_else(|| table.width()).unwrap_or(WIDTH);
+    table.set_width(width);
     if !options.color {
         table.force_no_tty();
     }
@@ -96,22 +93,17 @@ fn check_lines(check: &CheckResult, options: &TerminalOptions, out: &mut String)
     let word = paint(verdict(check.verdict), check.verdict, options);
     out.push_str(&format!("{word} {}: {}\n", visible(&check.id), visible(&check.message)));
     for f in check.findings.iter().take(FINDINGS) {
-        let place: Vec<String> =
-            [f.key.as_deref(), f.column.as_deref()].into_iter().flatten().map(visible).collect();
-        let (expected, actual) = both(f.expected.as_deref(), f.actual.as_deref());
-        let values = match (f.expected.is_some() || f.column.is_some(), f.actual.is_some()) {
-            (false, false) => String::new(),
-            (false, true) => format!(" {actual}"),
-            _ if f.expected.is_none() && f.rule.is_none() => format!(" {actual}"),
-            _ => format!(" expected {expected}, found {actual}"),
+        let (expected, actual) = sides(f, VALUE);
+        let place = [f.key.as_deref().map(text::key), f.column.as_deref().map(visible)];
+        let place: String = place.into_iter().flatten().map(|p| format!(" {p}")).collect();
+        let values = match (&expected, &actual) {
+            (Side::Nothing, Side::Nothing) => String::new(),
+            (Side::Nothing, found) => format!(" {}", found.plain()),
+            (wanted, Side::Nothing) => format!(" expected {}", wanted.plain()),
+            (wanted, found) => format!(" expected {}, found {}", wanted.plain(), found.plain()),
         };
         let rule = f.rule.map_or(String::new(), |r| format!(" [{r}]"));
-        out.push_str(&format!(
-            "    {} {}{values}: {}{rule}\n",
-            f.kind.name(),
-            place.join(" "),
-            visible(&f.message)
-        ));
+        out.push_str(&format!("    {}{place}{values}: {}{rule}\n", view::kind(f), visible(&f.message)));
     }
     if check.total > FINDINGS as u64 {
         out.push_str(&format!("    … and {} more\n", number(check.total - FINDINGS as u64)));

@@ -8,6 +8,7 @@ use counterfoil_model::names::suggestion;
 use counterfoil_model::pair::{Pairs, TablePair};
 use counterfoil_model::plan::{Plan, Spanned};
 use counterfoil_model::report::CheckResult;
+use counterfoil_model::wording::{count, number};
 use counterfoil_model::{CheckOutcome, Verdict};
 use counterfoil_plan::{Loaded, PlanError};
 use counterfoil_validators::{Check, CheckError, FileStore, Input};
@@ -157,10 +158,10 @@ fn result(
         message = format!("empty on both sides, which the plan allows; {message}");
     }
     if waived > 0 {
-        message = format!("{message}; {waived} waived");
+        message = format!("{message}; {} waived", number(waived));
     }
     if mask.any() && !outcome.findings.is_empty() {
-        message = format!("{} findings (values are masked by the plan)", outcome.total);
+        message = format!("{} (values are masked by the plan)", count(outcome.total, "finding", "findings"));
     }
     let shown = context.loaded.plan.report.max_findings.unwrap_or(FINDINGS_SHOWN);
     outcome.findings.truncate(shown);

@@ -30,7 +30,7 @@ pub fn apply(gate: Gate, checks: &[CheckResult], coverage: Verdict, waived: u64)
         (0, format!("all {total} checks passed"))
     };
     GateResult {
-        pass_rate: share(passed, total),
+        pass_rate: share(passed, decided),
         required: gate.pass_rate,
         passed,
         failed,

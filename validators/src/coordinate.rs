@@ -1,5 +1,6 @@
 //! `coordinate`: bit-exact numbers.
 
+use counterfoil_model::wording::{count, number};
 use counterfoil_model::{CheckOutcome, Finding, FindingKind, Level, Rule, Type, Value, value_at};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -97,7 +98,11 @@ impl Check for Coordinate {
             }
             Ok(())
         })?;
-        outcome.message = format!("{} coordinates compared, {} differ", outcome.checked, outcome.failed);
+        outcome.message = format!(
+            "{} compared, {} differ",
+            count(outcome.checked, "coordinate", "coordinates"),
+            number(outcome.failed)
+        );
         Ok(outcome)
     }
 }

@@ -1,6 +1,7 @@
 //! `data_type`: stored values fit the declared type.
 
 use counterfoil_model::decimal::Decimal;
+use counterfoil_model::wording::{count, number};
 use counterfoil_model::{CheckOutcome, FindingKind, Value};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -71,7 +72,11 @@ impl Check for DataType {
             Ok(())
         })?;
         outcome.coverage.cells = outcome.checked;
-        outcome.message = format!("{} values checked, {} of another type", outcome.checked, outcome.failed);
+        outcome.message = format!(
+            "{} checked, {} of another type",
+            count(outcome.checked, "value", "values"),
+            number(outcome.failed)
+        );
         Ok(outcome)
     }
 }

@@ -1,5 +1,6 @@
 //! `file_path`: rewritten to the new root, none left with an old one, and the files are there.
 
+use counterfoil_model::wording::count;
 use counterfoil_model::{CheckOutcome, FindingKind, Value};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -86,7 +87,11 @@ impl Check for FilePath {
             Ok(())
         })?;
         outcome.coverage.cells = outcome.checked;
-        outcome.message = format!("{} paths checked, {} findings", outcome.checked, outcome.failed);
+        outcome.message = format!(
+            "{} checked, {}",
+            count(outcome.checked, "path", "paths"),
+            count(outcome.failed, "finding", "findings")
+        );
         Ok(outcome)
     }
 }

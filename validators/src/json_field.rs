@@ -1,5 +1,6 @@
 //! `json_field`: valid JSON, optionally as a JSON Schema wants it.
 
+use counterfoil_model::wording::count;
 use counterfoil_model::{CheckOutcome, FindingKind, ReadAs, Type, Value};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -69,7 +70,11 @@ impl Check for JsonField {
             Ok(())
         })?;
         outcome.coverage.cells = outcome.checked;
-        outcome.message = format!("{} values checked, {} findings", outcome.checked, outcome.failed);
+        outcome.message = format!(
+            "{} checked, {}",
+            count(outcome.checked, "value", "values"),
+            count(outcome.failed, "finding", "findings")
+        );
         Ok(outcome)
     }
 }

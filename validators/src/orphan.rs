@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use counterfoil_model::names::suggestion;
 use counterfoil_model::pair::TablePair;
+use counterfoil_model::wording::{count, number};
 use counterfoil_model::{CheckOutcome, FindingKind, Level};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -108,10 +109,16 @@ impl Check for Orphan {
         outcome.coverage.cells = outcome.checked;
         outcome.message = match self.baseline {
             Some(_) => format!(
-                "{} rows checked: {} orphans introduced, {inherited} inherited",
-                outcome.checked, outcome.failed
+                "{} checked: {} introduced, {} inherited",
+                count(outcome.checked, "row", "rows"),
+                count(outcome.failed, "orphan", "orphans"),
+                number(inherited)
             ),
-            None => format!("{} rows checked, {} orphans", outcome.checked, outcome.failed),
+            None => format!(
+                "{} checked, {}",
+                count(outcome.checked, "row", "rows"),
+                count(outcome.failed, "orphan", "orphans")
+            ),
         };
         Ok(outcome)
     }

@@ -1,5 +1,6 @@
 //! `row_count`: as many rows as there should be, and every source row accounted for.
 
+use counterfoil_model::wording::{count, number};
 use counterfoil_model::{CheckOutcome, Finding, FindingKind, Level};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -33,8 +34,8 @@ impl Check for RowCount {
             outcome.undecided = Some(reason.clone());
         } else if expected != actual {
             let message = match expected > actual {
-                true => format!("{} rows too few", expected - actual),
-                false => format!("{} rows too many", actual - expected),
+                true => format!("{} too few", count(expected - actual, "row", "rows")),
+                false => format!("{} too many", count(actual - expected, "row", "rows")),
             };
             outcome.push(finding(FindingKind::RowCount, expected, actual, message));
         }
@@ -54,7 +55,12 @@ impl Check for RowCount {
             }
         }
         outcome.message = format!(
-            "{expected} rows expected ({read} read, {filtered} filtered, {merged} merged), {actual} there"
+            "{} expected ({} read, {} filtered, {} merged), {} there",
+            count(expected, "row", "rows"),
+            number(read),
+            number(filtered),
+            number(merged),
+            number(actual)
         );
         Ok(outcome)
     }

@@ -2,6 +2,7 @@
 
 use counterfoil_model::read::{Epoch, read_as};
 use counterfoil_model::time::{self, IsoTime, NANOS};
+use counterfoil_model::wording::count;
 use counterfoil_model::{CheckOutcome, FindingKind, ReadAs, Rule, Type, Value};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -95,7 +96,11 @@ impl Check for Timestamp {
             Ok(())
         })?;
         outcome.coverage.cells = outcome.checked;
-        outcome.message = format!("{} times checked, {} findings", outcome.checked, outcome.failed);
+        outcome.message = format!(
+            "{} checked, {}",
+            count(outcome.checked, "time", "times"),
+            count(outcome.failed, "finding", "findings")
+        );
         Ok(outcome)
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use counterfoil_model::wording::count;
 use counterfoil_model::{CheckOutcome, FindingKind, Value};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -57,10 +58,10 @@ impl Check for Uniqueness {
         }
         let names: Vec<String> = sets.iter().map(|(set, _)| set.join(",")).collect();
         outcome.message = format!(
-            "{} values of {} checked, {} findings",
-            outcome.checked,
+            "{} of {} checked, {}",
+            count(outcome.checked, "value", "values"),
             names.join(" and of "),
-            outcome.failed
+            count(outcome.failed, "finding", "findings")
         );
         Ok(outcome)
     }

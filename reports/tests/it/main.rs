@@ -51,6 +51,13 @@ fn report() -> Report {
         finding("[7]", "bio", Some(&format!("{long}y")), Some(&format!("{long}z"))),
         finding("[8]", "bio", Some("null"), None),
     ];
+    let inherited = Finding {
+        kind: FindingKind::OrphanInherited,
+        level: Level::Warning,
+        rule: None,
+        message: "no such review in the source either".into(),
+        ..finding("[9]", "review_id", None, Some("r\\n9"))
+    };
     Report {
         schema: SCHEMA.into(),
         run: Run {
@@ -134,6 +141,7 @@ fn report() -> Report {
             check("users.row_count", Verdict::Pass, vec![]),
             check("users.row_diff", Verdict::Fail, nasty),
             check("users.orphan", Verdict::Inconclusive, vec![]),
+            check("gone.orphan", Verdict::Pass, vec![inherited]),
         ],
         causes: vec![],
         waivers: vec![WaiverResult {
@@ -189,6 +197,35 @@ fn null_and_the_text_null_are_told_apart() {
 }
 
 #[test]
+fn a_warning_says_so_and_nothing_is_expected_where_nothing_was() {
+    let text = markdown(&report());
+    let row = text.lines().find(|l| l.contains("orphan_inherited")).expect("the finding is there");
+    assert!(
+        row.contains("| orphan_inherited (warning) | \\[9\\] | review\\_id |  | 'r\\\\\\\\n9' |"),
+        "{row}"
+    );
+    let text = terminal(&report(), &TerminalOptions { width: Some(80), color: false });
+    let line = text.lines().find(|l| l.contains("orphan_inherited")).expect("the finding is there");
+    assert!(line.contains("(warning) [9] review_id") && !line.contains("expected"), "{line}");
+    assert!(html(&report()).contains("<span class=\"warning\">orphan_inherited (warning)</span>"));
+}
+
+#[test]
+fn junit_shows_checks_of_tables_that_are_not_in_the_report() {
+    assert!(junit(&report()).contains("name=\"gone.orphan\""));
+}
+
+#[test]
+fn a_run_that_compared_nothing_does_not_say_that_nothing_was_left_out() {
+    let mut report = report();
+    report.coverage.not_compared.clear();
+    report.coverage.cells = 0;
+    for text in [markdown(&report), html(&report)] {
+        assert!(text.contains("Nothing was compared.") && !text.contains("Nothing was left out."), "{text}");
+    }
+}
+
+#[test]
 fn json_comes_back_and_fits_its_schema() {
     let text = json(&report()).expect("JSON");
     let back: Report = serde_json::from_str(&text).expect("a report");
@@ -196,4 +233,7 @@ fn json_comes_back_and_fits_its_schema() {
     let validator = jsonschema::validator_for(&schema()).expect("a schema");
     let value = serde_json::from_str(&text).expect("JSON");
     assert!(validator.is_valid(&value));
+    let mut other: serde_json::Value = value;
+    other["schema"] = "counterfoil/report/0".into();
+    assert!(!validator.is_valid(&other), "the schema is for one version of the report");
 }

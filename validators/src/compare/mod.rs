@@ -156,6 +156,16 @@ impl Comparator {
     }
 }
 
+/// Whether two values inside of documents are equal, as [`Comparator::compare`] sees them.
+pub(crate) fn same(expected: &Value, actual: &Value, column: &ColumnPair, zone: &TimeZone) -> bool {
+    values::equal(expected, actual, &column.settings, zone).0
+}
+
+/// The value that JSON means; `None` where it is no JSON.
+pub(crate) fn json_value(value: &Value) -> Option<Value> {
+    values::json_side(value).ok().map(|side| side.value)
+}
+
 fn blank(value: &Value) -> bool {
     value.is_null() || matches!(value, Value::Text(s) if s.is_empty())
 }

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 
 use counterfoil_model::finding::{NotCompared, RowOutcomes};
 use counterfoil_model::pair::{ColumnPair, TablePair};
+use counterfoil_model::wording::{count, number};
 use counterfoil_model::{
     CheckOutcome, Difference, Finding, FindingKind, KeySpec, Level, Rule, Value, key, value_at,
 };
@@ -402,14 +403,18 @@ impl<'a> Diff<'a> {
         self.outcome.coverage.rows = self.outcome.checked;
         self.outcome.rows = Some(rows);
         if self.unreadable > 0 {
-            self.outcome
-                .coverage
-                .notes
-                .push(format!("{} cells could not be read as the type they should have", self.unreadable));
+            self.outcome.coverage.notes.push(format!(
+                "{} not be read as the type they should have",
+                count(self.unreadable, "cell could", "cells could")
+            ));
         }
         self.outcome.message = format!(
             "{} matched, {} changed, {} missing, {} extra, {} with a key of another row",
-            rows.matched, rows.changed, rows.missing_in_target, rows.extra_in_target, rows.duplicate_key
+            number(rows.matched),
+            number(rows.changed),
+            number(rows.missing_in_target),
+            number(rows.extra_in_target),
+            number(rows.duplicate_key)
         );
         self.outcome
     }
