@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
-use counterfoil_connectors::{Connector, ConnectorError, ErrorKind, Scan};
+use counterfoil_connectors::{Connector, ConnectorError, ErrorKind, Identity, Scan};
 use counterfoil_model::names::suggestion;
 use counterfoil_model::{Table, TableFacts};
 use counterfoil_snapshots::{Snapshot, SnapshotError, SnapshotTable};
@@ -29,7 +30,7 @@ struct StoredSnapshot {
 
 impl StoredSnapshot {
     fn open(path: &Path, url: &str) -> Result<Self, ConnectorError> {
-        Ok(Self { url: url.into(), snapshot: Snapshot::open_kept(path).map_err(|e| translated(&e, path))? })
+        Ok(Self { url: url.into(), snapshot: Snapshot::open(path).map_err(|e| translated(&e, path))? })
     }
 
     fn table(&self, name: &str) -> Result<SnapshotTable, ConnectorError> {
@@ -39,7 +40,8 @@ impl StoredSnapshot {
             let message = format!("no table '{name}'{}", suggestion(name, known));
             ConnectorError::new(ErrorKind::NotFound, &self.url, message)
         })?;
-        Ok(table)
+        // A snapshot vouches for its values: what was altered since is refused where it is read, not compared.
+        Ok(table.verifying())
     }
 }
 
@@ -74,10 +76,20 @@ impl Connector for StoredSnapshot {
     }
 
     fn scan(&self, table: &str, _mixed: &BTreeSet<String>) -> Result<Box<dyn Scan + '_>, ConnectorError> {
-        let table = self.table(table)?;
-        // A snapshot vouches for its values: one that was altered since is refused, not compared.
-        table.verify().map_err(|e| translated(&e, Path::new(&self.url)))?;
-        Ok(Box::new(StoredScan { table, next: 0 }))
+        Ok(Box::new(StoredScan { table: self.table(table)?, next: 0 }))
+    }
+
+    fn in_place(&self, table: &str) -> Result<Option<Arc<dyn Table>>, ConnectorError> {
+        Ok(Some(Arc::new(self.table(table)?)))
+    }
+
+    fn identity(&self, _tables: &[&str]) -> Result<Identity, ConnectorError> {
+        let manifest = self.snapshot.manifest();
+        Ok(Identity {
+            taken_at: Some(manifest.taken_at.clone()),
+            root: Some(manifest.root.clone()),
+            digests: Vec::new(),
+        })
     }
 }
 

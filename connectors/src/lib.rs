@@ -10,10 +10,11 @@ pub mod sqlite;
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
-use counterfoil_model::TableFacts;
+use counterfoil_model::{Table, TableFacts};
 
 pub use error::{ConnectorError, ErrorKind};
 
@@ -40,12 +41,44 @@ pub trait Connector: Send + Sync {
     /// [`ErrorKind::NotFound`] for an unknown table, with the nearest name; or where the storage can't be read.
     fn facts(&self, table: &str) -> Result<TableFacts, ConnectorError>;
 
+    /// Whether several tables may be read at the same time. Where not, a scan that is still open keeps others waiting.
+    fn concurrent(&self) -> bool {
+        true
+    }
+
+    /// The table itself, where the storage can be read in chunks as it is, without a copy: files of columns.
+    ///
+    /// # Errors
+    /// As for [`Connector::facts`].
+    fn in_place(&self, _table: &str) -> Result<Option<Arc<dyn Table>>, ConnectorError> {
+        Ok(None)
+    }
+
+    /// What the tables are, where they are compared in place.
+    ///
+    /// # Errors
+    /// Where the storage can't be read.
+    fn identity(&self, _tables: &[&str]) -> Result<Identity, ConnectorError> {
+        Ok(Identity::default())
+    }
+
     /// Opens a table for reading, row by row in the connector's own order. `mixed` names columns that must be
     /// read as variants because an earlier scan met a value that their type doesn't hold.
     ///
     /// # Errors
     /// As for [`Connector::facts`].
     fn scan(&self, table: &str, mixed: &BTreeSet<String>) -> Result<Box<dyn Scan + '_>, ConnectorError>;
+}
+
+/// What an auditor needs to know of tables of which no snapshot is taken.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Identity {
+    /// When a stored snapshot was taken.
+    pub taken_at: Option<String>,
+    /// The Merkle root of a stored snapshot.
+    pub root: Option<String>,
+    /// The BLAKE3 digest of each file, hexadecimal, by its name.
+    pub digests: Vec<(String, String)>,
 }
 
 /// A running read of one table.

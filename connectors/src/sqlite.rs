@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::mpsc::{self, Receiver, SyncSender};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -24,7 +25,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub struct Sqlite {
     url: String,
     place: String,
-    connection: Mutex<Connection>,
+    connection: Arc<Mutex<Connection>>,
     tables: Vec<String>,
 }
 
@@ -46,11 +47,11 @@ impl Sqlite {
         // The transaction is begun by the first read; it sees one state of the whole database until it ends.
         connection.execute_batch("BEGIN; SELECT count(*) FROM sqlite_schema;").map_err(failed)?;
         let tables = list(&connection).map_err(failed)?;
-        Ok(Self { url: url.into(), place, connection: Mutex::new(connection), tables })
+        Ok(Self { url: url.into(), place, connection: Arc::new(Mutex::new(connection)), tables })
     }
 
     fn connection(&self) -> MutexGuard<'_, Connection> {
-        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.connection)
     }
 
     fn known(&self, table: &str) -> Result<(), ConnectorError> {
@@ -64,6 +65,10 @@ impl Sqlite {
             format!("there is no table '{table}'{hint}"),
         ))
     }
+}
+
+fn lock(connection: &Mutex<Connection>) -> MutexGuard<'_, Connection> {
+    connection.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn check_file(path: &Path, place: &str) -> Result<(), ConnectorError> {
@@ -224,29 +229,59 @@ impl Connector for Sqlite {
     fn scan(&self, table: &str, mixed: &BTreeSet<String>) -> Result<Box<dyn Scan + '_>, ConnectorError> {
         let facts = self.facts(table)?;
         let place = format!("{}, table '{table}'", self.place);
-        let mut kinds = Vec::with_capacity(facts.columns.len());
-        for column in &facts.columns {
-            let kind = if mixed.contains(&column.name) {
-                Type::Variant
-            } else {
-                column_type(&self.connection(), table, column).map_err(|e| translated(&place, &e))?
-            };
-            kinds.push(kind);
+        let failed = |e: rusqlite::Error| translated(&place, &e);
+        let connection = self.connection();
+        let mut kinds: Vec<Type> = facts
+            .columns
+            .iter()
+            .map(|c| column_type(&connection, table, c))
+            .collect::<Result<_, _>>()
+            .map_err(failed)?;
+        if !mixed.is_empty() {
+            // One mixed column was met; now all are found at once, instead of reading anew for each.
+            let strays = strays(&connection, table, &facts.columns, &kinds).map_err(failed)?;
+            for ((kind, stray), column) in kinds.iter_mut().zip(strays).zip(&facts.columns) {
+                if stray || mixed.contains(&column.name) {
+                    *kind = Type::Variant;
+                }
+            }
         }
+        drop(connection);
         let fields: Vec<_> = facts.columns.iter().zip(&kinds).map(|(c, k)| k.field(&c.name)).collect();
         let columns: Vec<String> = facts.columns.iter().map(|c| quoted(&c.name)).collect();
         let sql = format!("SELECT {} FROM {}", columns.join(", "), quoted(table));
-        Ok(Box::new(SqliteScan {
-            owner: self,
-            place,
-            sql,
-            schema: Arc::new(Schema::new(fields)),
-            kinds,
-            offset: 0,
-            done: false,
-            batches: Vec::new(),
-        }))
+        let schema = Arc::new(Schema::new(fields));
+        let reader = Reader { connection: self.connection.clone(), place, sql, schema, kinds };
+        Ok(Box::new(SqliteScan::start(reader)?))
     }
+
+    fn concurrent(&self) -> bool {
+        false
+    }
+}
+
+/// For each column, whether it holds a value that its type doesn't.
+fn strays(
+    connection: &Connection,
+    table: &str,
+    columns: &[ColumnFacts],
+    kinds: &[Type],
+) -> rusqlite::Result<Vec<bool>> {
+    let storage = |kind: &Type| match kind {
+        Type::Int => "integer",
+        Type::Float => "real",
+        Type::Text => "text",
+        Type::Bytes => "blob",
+        _ => "null",
+    };
+    let stray = |(c, kind): (&ColumnFacts, &Type)| {
+        format!("max(typeof({}) NOT IN ('null', '{}'))", quoted(&c.name), storage(kind))
+    };
+    let wanted: Vec<String> = columns.iter().zip(kinds).map(stray).collect();
+    let sql = format!("SELECT {} FROM {}", wanted.join(", "), quoted(table));
+    connection.query_row(&sql, [], |row| {
+        (0..wanted.len()).map(|at| Ok(row.get::<_, Option<bool>>(at)?.unwrap_or(false))).collect()
+    })
 }
 
 /// The type that a column's values are expected to have: by its affinity, and for columns without a clear one by
@@ -276,40 +311,70 @@ fn column_type(connection: &Connection, table: &str, column: &ColumnFacts) -> ru
     })
 }
 
-struct SqliteScan<'a> {
-    owner: &'a Sqlite,
-    place: String,
-    sql: String,
+/// Batches that wait to be taken; then the reader waits.
+const WAITING: usize = 4;
+
+/// A table that is being read by a thread of its own, so that reading and what is done with the rows overlap.
+struct SqliteScan {
     schema: SchemaRef,
-    kinds: Vec<Type>,
-    offset: usize,
+    place: String,
+    /// Batches, then `None`.
+    batches: Receiver<Result<Option<RecordBatch>, ConnectorError>>,
     done: bool,
-    batches: Vec<RecordBatch>,
 }
 
-impl Scan for SqliteScan<'_> {
+impl SqliteScan {
+    fn start(reader: Reader) -> Result<Self, ConnectorError> {
+        let (sender, batches) = mpsc::sync_channel(WAITING);
+        let (schema, place) = (reader.schema.clone(), reader.place.clone());
+        let read = move || {
+            let end = reader.read(&sender);
+            // Where nobody listens any more, nobody misses the end.
+            let _ = sender.send(end.map(|()| None));
+        };
+        let started = std::thread::Builder::new().name("sqlite".into()).spawn(read);
+        started.map_err(|e| ConnectorError::new(ErrorKind::Storage, &place, e.to_string()))?;
+        Ok(Self { schema, place, batches, done: false })
+    }
+}
+
+impl Scan for SqliteScan {
     fn schema(&self) -> SchemaRef {
         self.schema.clone()
     }
 
     fn next_batch(&mut self) -> Result<Option<RecordBatch>, ConnectorError> {
-        if !self.done {
-            self.batches = self.read()?;
-            self.done = true;
+        if self.done {
+            return Ok(None);
         }
-        let batch = self.batches.get(self.offset).cloned();
-        self.offset += 1;
-        Ok(batch)
+        let next = self.batches.recv().unwrap_or_else(|_| {
+            Err(ConnectorError::new(ErrorKind::Storage, &self.place, "reading stopped before the end"))
+        });
+        self.done = !matches!(next, Ok(Some(_)));
+        next
     }
 }
 
-impl SqliteScan<'_> {
-    fn read(&self) -> Result<Vec<RecordBatch>, ConnectorError> {
-        let connection = self.owner.connection();
+/// What a table is read with.
+struct Reader {
+    connection: Arc<Mutex<Connection>>,
+    place: String,
+    sql: String,
+    schema: SchemaRef,
+    kinds: Vec<Type>,
+}
+
+impl Reader {
+    /// Sends all rows; ends early where nobody takes them.
+    fn read(
+        &self,
+        batches: &SyncSender<Result<Option<RecordBatch>, ConnectorError>>,
+    ) -> Result<(), ConnectorError> {
+        let connection = lock(&self.connection);
         let failed = |e: rusqlite::Error| translated(&self.place, &e);
         let mut statement = connection.prepare(&self.sql).map_err(failed)?;
         let mut rows = statement.query([]).map_err(failed)?;
-        let (mut batches, mut builders, mut count) = (Vec::new(), self.builders(), 0);
+        let (mut builders, mut count) = (self.builders(), 0);
         while let Some(row) = rows.next().map_err(failed)? {
             for (at, builder) in builders.iter_mut().enumerate() {
                 if !builder.push(row.get_ref(at).map_err(failed)?) {
@@ -320,14 +385,18 @@ impl SqliteScan<'_> {
             }
             count += 1;
             if count == BATCH_ROWS {
-                batches.push(self.batch(std::mem::replace(&mut builders, self.builders()), count)?);
+                let batch = self.batch(std::mem::replace(&mut builders, self.builders()), count)?;
+                if batches.send(Ok(Some(batch))).is_err() {
+                    return Ok(());
+                }
                 count = 0;
             }
         }
         if count > 0 {
-            batches.push(self.batch(builders, count)?);
+            // An error here means that nobody listens any more.
+            let _ = batches.send(Ok(Some(self.batch(builders, count)?)));
         }
-        Ok(batches)
+        Ok(())
     }
 
     fn builders(&self) -> Vec<Column> {

@@ -17,7 +17,7 @@ use crate::query::{self, Answer};
 use crate::reference::{Reference, Root, Scope, shorten};
 use crate::rows::{Column, Rows, View};
 use crate::syntax::{self, Parsed};
-use crate::{Expected, Request, coverage, explode, expression};
+use crate::{Expected, ExpectedRows, Request, coverage, direct, explode, expression};
 
 /// Derives what a target table should hold.
 ///
@@ -31,6 +31,9 @@ pub fn derive(request: &Request) -> Result<Expected, MappingError> {
     let filter = plan.filter.as_ref().map(|text| Ok((parse(text, &before)?, text))).transpose()?;
     let exploded = plan.explode.as_ref().map(|text| Ok((explode_path(text, &before)?, text))).transpose()?;
     let outputs = outputs::decide(request, &Scope::new(schemas, answer.is_none(), exploded.is_some()))?;
+    if let Some(expected) = direct::expected(request, &inputs, &outputs)? {
+        return Ok(expected);
+    }
 
     let filter_references = filter.iter().flat_map(|(parsed, _)| parsed.references());
     let explode_references = exploded.iter().map(|(reference, _)| reference);
@@ -57,7 +60,7 @@ pub fn derive(request: &Request) -> Result<Expected, MappingError> {
     let names: Vec<String> = inputs.iter().map(|i| i.name.clone()).collect();
     let mapped = outputs::account(&outputs, &names);
     let mut expected = Expected {
-        batch,
+        rows: ExpectedRows::Derived(batch),
         lineage: Lineage { sources: accounts, merges: Vec::new(), origins: origins(&inputs, &rows) },
         mapped,
         unmapped_source,
@@ -185,15 +188,15 @@ fn origins(inputs: &[Input], rows: &[Rows]) -> Vec<RowOrigin> {
 }
 
 fn merge(request: &Request, expected: &mut Expected) -> Result<(), MappingError> {
-    if let Some(dedup) = &request.plan.dedup {
+    if let (Some(dedup), ExpectedRows::Derived(all)) = (&request.plan.dedup, &expected.rows) {
         let origins = std::mem::take(&mut expected.lineage.origins);
         let Deduplicated { batch, origins, merges, mut identities } =
-            deduplicate(dedup, &expected.batch, origins, &request.plan.columns, request.defaults)?;
+            deduplicate(dedup, all, origins, &request.plan.columns, request.defaults)?;
         identities.sources.resize(expected.lineage.sources.len(), Vec::new());
         for merge in &merges {
             expected.lineage.sources[merge.from.source].merged += 1;
         }
-        expected.batch = batch;
+        expected.rows = ExpectedRows::Derived(batch);
         expected.lineage.origins = origins;
         expected.lineage.merges = merges;
         expected.identities = Some(identities);

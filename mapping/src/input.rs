@@ -51,6 +51,11 @@ impl Input {
         Ok(Self { name: name.into(), connection: connection.into(), rows, schema, key, table, loaded })
     }
 
+    /// The table itself.
+    pub(crate) fn table(&self) -> Arc<dyn Table> {
+        self.table.clone()
+    }
+
     /// Reads columns, and those that name the rows, into memory.
     pub(crate) fn load(&mut self, columns: impl IntoIterator<Item = usize>) -> Result<(), Problem> {
         let wanted: BTreeSet<usize> = columns.into_iter().chain(self.key.iter().copied()).collect();

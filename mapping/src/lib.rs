@@ -12,6 +12,7 @@ mod compare;
 mod coverage;
 mod dedup;
 mod derive;
+mod direct;
 mod error;
 mod exchange;
 mod explode;
@@ -30,9 +31,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
 use counterfoil_model::lineage::Lineage;
 use counterfoil_model::plan::{Defaults, Origin, TablePlan};
-use counterfoil_model::{Table, TableFacts, Value};
+use counterfoil_model::{MemoryTable, Table, TableError, TableFacts, Value};
 
 pub use derive::derive;
 pub use error::MappingError;
@@ -67,13 +69,63 @@ pub struct Request<'a> {
     pub target: Option<&'a TableFacts>,
     /// The plan's settings.
     pub defaults: &'a Defaults,
+    /// Whether a table whose columns are all fields of one source may be left where it is ([`ExpectedRows::Direct`]), without
+    /// an account of where each row came from.
+    pub direct: bool,
+}
+
+/// The rows that a target table should hold; canonical columns, named as in the target.
+#[derive(Clone)]
+pub enum ExpectedRows {
+    /// They were derived.
+    Derived(RecordBatch),
+    /// They are a source's rows as they are, some columns under other names.
+    Direct(Arc<dyn Table>),
+}
+
+impl std::fmt::Debug for ExpectedRows {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Derived(batch) => f.debug_tuple("Derived").field(batch).finish(),
+            Self::Direct(table) => f.debug_tuple("Direct").field(&table.name()).finish(),
+        }
+    }
+}
+
+impl ExpectedRows {
+    /// Their columns.
+    pub fn schema(&self) -> SchemaRef {
+        match self {
+            Self::Derived(batch) => batch.schema(),
+            Self::Direct(table) => table.schema(),
+        }
+    }
+
+    /// All of them at once.
+    ///
+    /// # Errors
+    /// Where the source can't be read.
+    pub fn batch(&self) -> Result<RecordBatch, TableError> {
+        match self {
+            Self::Derived(batch) => Ok(batch.clone()),
+            Self::Direct(table) => table.read_all(None),
+        }
+    }
+
+    /// They as a table of this name.
+    pub fn table(&self, name: &str) -> Arc<dyn Table> {
+        match self {
+            Self::Derived(batch) => Arc::new(MemoryTable::of(name, batch.clone())),
+            Self::Direct(table) => table.clone(),
+        }
+    }
 }
 
 /// What a target table should hold, and how that was found.
 #[derive(Clone, Debug)]
 pub struct Expected {
-    /// The rows; canonical columns, named as in the target.
-    pub batch: RecordBatch,
+    /// The rows.
+    pub rows: ExpectedRows,
     /// Where the rows came from.
     pub lineage: Lineage,
     /// How each column was mapped.

@@ -357,6 +357,6 @@ fn ordered(frame: &DataFrame) -> Result<RecordBatch, Problem> {
     let keys = KeySpec::plain((0..batch.num_columns()).collect()).encode_batch(&batch);
     let rows = u32::try_from(batch.num_rows()).map_err(|_| Problem::new("the query gives too many rows"))?;
     let mut order: Vec<u32> = (0..rows).collect();
-    order.sort_by(|a, b| keys[*a as usize].cmp(&keys[*b as usize]));
+    order.sort_by(|a, b| keys.get(*a as usize).cmp(keys.get(*b as usize)));
     Ok(compute::take_record_batch(&batch, &UInt32Array::from(order))?)
 }

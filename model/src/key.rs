@@ -1,11 +1,12 @@
 //! Keys: which columns, their canonical byte order, and their text in findings.
 
-use arrow::array::{Array, RecordBatch};
+use arrow::array::{Array, AsArray, Int64Array, RecordBatch, StringViewArray};
 use jiff::tz::TimeZone;
 
 use crate::column::value_at;
 use crate::decimal::Decimal;
 use crate::encoding;
+use crate::keys::Keys;
 use crate::read::{ReadAs, read_as};
 use crate::types::Type;
 use crate::value::Value;
@@ -46,31 +47,57 @@ impl KeySpec {
     }
 
     /// The ordered encoding of the key of every row.
-    pub fn encode_batch(&self, batch: &RecordBatch) -> Vec<Box<[u8]>> {
+    pub fn encode_batch(&self, batch: &RecordBatch) -> Keys {
         let schema = batch.schema();
-        let columns: Vec<(&dyn Array, Type, Option<ReadAs>)> = self
+        let parts: Vec<Part<'_>> = self
             .columns
             .iter()
             .zip(&self.read)
-            .map(|(c, read)| {
-                (batch.column(*c).as_ref(), Type::of(schema.field(*c)).unwrap_or(Type::Null), *read)
+            .map(|(column, read)| {
+                let kind = Type::of(schema.field(*column)).unwrap_or(Type::Null);
+                Part::new(batch.column(*column), kind, *read)
             })
             .collect();
-        let mut buffer = Vec::new();
-        (0..batch.num_rows())
-            .map(|row| {
-                buffer.clear();
-                for (array, kind, read) in &columns {
-                    let value = value_at(*array, *kind, row);
-                    let value = match read {
-                        Some(read) => read_as(&value, *read, &self.zone).unwrap_or(value),
-                        None => value,
-                    };
-                    encode_ordered(&value, &mut buffer);
-                }
-                buffer.as_slice().into()
-            })
-            .collect()
+        let rows = batch.num_rows();
+        let mut keys = Keys::with_capacity(rows, rows * parts.len() * 12);
+        for row in 0..rows {
+            keys.push_with(|out| parts.iter().for_each(|part| part.encode(row, &self.zone, out)));
+        }
+        keys
+    }
+}
+
+/// A key column; the commonest types go without a [`Value`] in between.
+enum Part<'a> {
+    Int(&'a Int64Array),
+    Text(&'a StringViewArray),
+    Other(&'a dyn Array, Type, Option<ReadAs>),
+}
+
+impl<'a> Part<'a> {
+    fn new(array: &'a dyn Array, kind: Type, read: Option<ReadAs>) -> Self {
+        match (kind, read) {
+            (Type::Int, None) => Self::Int(array.as_primitive()),
+            (Type::Text, None) => Self::Text(array.as_string_view()),
+            _ => Self::Other(array, kind, read),
+        }
+    }
+
+    fn encode(&self, row: usize, zone: &TimeZone, out: &mut Vec<u8>) {
+        match self {
+            Self::Int(array) if array.is_valid(row) => whole(array.value(row), out),
+            Self::Text(array) if array.is_valid(row) => escaped(0x30, array.value(row).as_bytes(), out),
+            Self::Int(_) | Self::Text(_) => encode_ordered(&Value::Null, out),
+            Self::Other(array, kind, read) => {
+                let value = value_at(*array, *kind, row);
+                let value = match read {
+                    // A key that can't be read stays what it is, and then has no partner.
+                    Some(read) => read_as(&value, *read, zone).unwrap_or(value),
+                    None => value,
+                };
+                encode_ordered(&value, out);
+            }
+        }
     }
 }
 
@@ -81,7 +108,7 @@ pub fn encode_ordered(value: &Value, out: &mut Vec<u8>) {
     match value {
         Value::Null => out.push(0x00),
         Value::Bool(b) => out.extend([0x10, u8::from(*b)]),
-        Value::Int(i) => number(Decimal::from(i128::from(*i)), out),
+        Value::Int(i) => whole(*i, out),
         Value::UInt(u) => number(Decimal::from(i128::from(*u)), out),
         Value::Decimal(d) => number(*d, out),
         Value::Float(f) => float(*f, out),
@@ -119,13 +146,17 @@ fn flipped(tag: u8, value: i128, out: &mut Vec<u8>) {
 /// Zero bytes become `00 FF` and `00 00` ends the run, so that a prefix sorts before what it begins.
 fn escaped(tag: u8, bytes: &[u8], out: &mut Vec<u8>) {
     out.push(tag);
-    for byte in bytes {
-        out.push(*byte);
-        if *byte == 0 {
-            out.push(0xff);
+    if bytes.contains(&0) {
+        for byte in bytes {
+            out.push(*byte);
+            if *byte == 0 {
+                out.push(0xff);
+            }
         }
+    } else {
+        out.extend_from_slice(bytes);
     }
-    out.extend([0, 0]);
+    out.extend_from_slice(&[0, 0]);
 }
 
 fn float(value: f64, out: &mut Vec<u8>) {
@@ -136,14 +167,16 @@ fn float(value: f64, out: &mut Vec<u8>) {
     }
 }
 
+/// Whole numbers of 64 bits, which nearly all keys are, take ten bytes.
+fn whole(value: i64, out: &mut Vec<u8>) {
+    let [a, b, c, d, e, f, g, h] = (value as u64 ^ (1 << 63)).to_be_bytes();
+    out.extend_from_slice(&[0x26, a, b, c, d, e, f, g, h, 0]);
+}
+
 /// Sign, order of magnitude, digits: the order of the bytes is the order of the numbers.
 fn number(value: Decimal, out: &mut Vec<u8>) {
     if let Some(small) = value.to_i128().and_then(|v| i64::try_from(v).ok()) {
-        // Whole numbers of 64 bits, which nearly all keys are, take ten bytes: the magnitude is in the eight.
-        out.push(0x26);
-        out.extend((small as u64 ^ (1 << 63)).to_be_bytes());
-        out.push(0);
-        return;
+        return whole(small, out);
     }
     let whole_floor = floor(value);
     if let Some(small) = whole_floor.and_then(|v| i64::try_from(v).ok()) {

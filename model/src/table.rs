@@ -16,6 +16,15 @@ pub struct TableError {
     pub problem: String,
 }
 
+/// The keys of a chunk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeyFacts {
+    /// Whether no two rows have the same key.
+    pub unique: bool,
+    /// Rows with null in their key.
+    pub nulls: u64,
+}
+
 /// A read-only table of canonical columns, in chunks that fit in memory.
 pub trait Table: Send + Sync {
     /// The name of the table or collection.
@@ -33,6 +42,21 @@ pub trait Table: Send + Sync {
     fn read(&self, chunk: usize, columns: Option<&[usize]>) -> Result<RecordBatch, TableError>;
     /// The digest of one column of a chunk, where the storage has one.
     fn digest(&self, chunk: usize, column: usize) -> Option<[u8; 32]>;
+
+    /// The columns by whose plain canonical key the rows are known to be ordered; empty where no order is known.
+    fn ordered_by(&self) -> Vec<usize> {
+        Vec::new()
+    }
+
+    /// What is known about the keys of a chunk (by [`Table::ordered_by`]) without reading it.
+    fn keys_of(&self, _chunk: usize) -> Option<KeyFacts> {
+        None
+    }
+
+    /// How many rows a chunk has, where that is known without reading it.
+    fn rows_of(&self, _chunk: usize) -> Option<u64> {
+        None
+    }
 
     /// Reads all chunks into one batch.
     ///

@@ -4,18 +4,19 @@
 mod chunk;
 mod digest;
 mod manifest;
+mod memory;
 mod reader;
 mod sort;
 mod writer;
 
 use std::path::PathBuf;
 
-pub use chunk::{CAP_ROWS, boundaries};
+pub use chunk::CAP_ROWS;
 pub use digest::{column_digest, merkle_root};
 pub use manifest::{ChunkManifest, FORMAT, Manifest, TableManifest};
+pub use memory::MemoryBudget;
 pub use reader::{Snapshot, SnapshotTable};
-pub use sort::sort_by_key;
-pub use writer::SnapshotWriter;
+pub use writer::{NewTable, SnapshotWriter};
 
 /// A snapshot could not be written or read.
 #[derive(Debug, thiserror::Error)]
@@ -48,6 +49,9 @@ pub enum SnapshotError {
         /// What it says.
         problem: String,
     },
+    /// Rows could not be brought into order.
+    #[error("failed to order rows: {0}")]
+    Sort(arrow::error::ArrowError),
     /// A column whose Arrow type is no canonical one reached the store.
     #[error("table '{table}' has a column '{column}' that is not canonical")]
     NotCanonical {

@@ -1,10 +1,11 @@
 //! `manifest.json`.
 
 use counterfoil_model::TableFacts;
+use counterfoil_model::table::KeyFacts;
 use serde::{Deserialize, Serialize};
 
 /// The version of the snapshot format.
-pub const FORMAT: &str = "counterfoil/snapshot/1";
+pub const FORMAT: &str = "counterfoil/snapshot/2";
 
 /// What a snapshot holds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -53,6 +54,8 @@ pub struct TableManifest {
 pub struct ChunkManifest {
     /// How many rows.
     pub rows: u64,
+    /// What is known of its keys, so that equal chunks need no look.
+    pub keys: KeyFacts,
     /// One digest per column, hexadecimal, in column order.
     pub digests: Vec<String>,
 }

@@ -7,16 +7,18 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use arrow::compute::concat_batches;
 use arrow::datatypes::SchemaRef;
+use counterfoil_model::table::KeyFacts;
 use counterfoil_model::{Table, TableError, TableFacts, Type};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
 };
+use rayon::prelude::*;
 
 use crate::SnapshotError;
 use crate::digest::column_digest;
 use crate::manifest::{FORMAT, Manifest, TableManifest};
-use crate::writer::{file_digest, hex, unhex};
+use crate::writer::{hex, unhex};
 
 /// An open snapshot.
 #[derive(Debug)]
@@ -61,26 +63,6 @@ impl Snapshot {
         Ok(Self { folder: folder.into(), manifest })
     }
 
-    /// Opens a snapshot that somebody kept: its files must also have their digests, so that nothing of a damaged or
-    /// altered file is ever parsed.
-    ///
-    /// # Errors
-    /// As [`Snapshot::open`], and for a file that is missing or has other bytes.
-    pub fn open_kept(folder: &Path) -> Result<Self, SnapshotError> {
-        let snapshot = Self::open(folder)?;
-        for table in &snapshot.manifest.tables {
-            let path = folder.join(&table.file);
-            if file_digest(&path)? != table.blake3 {
-                let problem = format!(
-                    "the file of table '{}' doesn't have the digest that the manifest lists",
-                    table.name
-                );
-                return Err(SnapshotError::Corrupt { path, problem });
-            }
-        }
-        Ok(snapshot)
-    }
-
     /// What the snapshot holds.
     pub fn manifest(&self) -> &Manifest {
         &self.manifest
@@ -104,6 +86,8 @@ pub struct SnapshotTable {
     manifest: TableManifest,
     metadata: ArrowReaderMetadata,
     schema: SchemaRef,
+    digests: Vec<Vec<[u8; 32]>>,
+    verifying: bool,
 }
 
 impl SnapshotTable {
@@ -134,7 +118,8 @@ impl SnapshotTable {
         if columns != manifest.columns {
             return Err(corrupt("its columns are not those that the manifest lists".into()));
         }
-        Ok(Self { folder: folder.into(), path, manifest, metadata, schema })
+        let digests = manifest.chunks.iter().map(|c| c.digests.iter().map(|d| unhex(d)).collect()).collect();
+        Ok(Self { folder: folder.into(), path, manifest, metadata, schema, digests, verifying: false })
     }
 
     /// What the storage declared about the table.
@@ -157,27 +142,47 @@ impl SnapshotTable {
         &self.manifest.key
     }
 
+    /// The table such that whatever is read from it is held against its digest: for a snapshot that somebody kept, and
+    /// that may have been altered since.
+    #[must_use]
+    pub fn verifying(self) -> Self {
+        Self { verifying: true, ..self }
+    }
+
     /// Whether all values still have their digests.
     ///
     /// # Errors
     /// [`SnapshotError::Corrupt`] naming the first chunk and column that don't.
     pub fn verify(&self) -> Result<(), SnapshotError> {
-        for chunk in 0..self.chunks() {
-            let batch = self
-                .read(chunk, None)
-                .map_err(|e| SnapshotError::Corrupt { path: self.path.clone(), problem: e.problem })?;
-            for (c, (column, field)) in batch.columns().iter().zip(self.schema.fields()).enumerate() {
-                let digest = column_digest(column, Type::of(field).unwrap_or(Type::Null));
-                if Some(digest) != self.digest(chunk, c) {
-                    let problem = format!(
-                        "chunk {chunk}, column '{}': the values don't have their digest",
-                        field.name()
-                    );
-                    return Err(SnapshotError::Corrupt { path: self.path.clone(), problem });
-                }
+        let corrupt = |problem| SnapshotError::Corrupt { path: self.path.clone(), problem };
+        (0..self.chunks()).try_for_each(|chunk| {
+            let batch = self.read_guarded(chunk, None).map_err(corrupt)?;
+            self.hold_against_digests(chunk, None, &batch).map_err(corrupt)
+        })
+    }
+
+    fn hold_against_digests(
+        &self,
+        chunk: usize,
+        columns: Option<&[usize]>,
+        batch: &RecordBatch,
+    ) -> Result<(), String> {
+        let all: Vec<usize> = (0..self.schema.fields().len()).collect();
+        let read = batch.columns().par_iter().zip(columns.unwrap_or(&all));
+        read.try_for_each(|(column, at)| {
+            let field = self.schema.field(*at);
+            let digest = column_digest(column, Type::of(field).unwrap_or(Type::Null));
+            if Some(digest) == self.digest(chunk, *at) {
+                return Ok(());
             }
-        }
-        Ok(())
+            Err(format!("chunk {chunk}, column '{}': the values don't have their digest", field.name()))
+        })
+    }
+
+    /// The Parquet reader may panic on bytes that no writer would write; that is damage like any other.
+    fn read_guarded(&self, chunk: usize, columns: Option<&[usize]>) -> Result<RecordBatch, String> {
+        let read = std::panic::AssertUnwindSafe(|| self.read_chunk(chunk, columns));
+        std::panic::catch_unwind(read).unwrap_or_else(|_| Err(format!("chunk {chunk} is damaged")))
     }
 
     fn read_chunk(&self, chunk: usize, columns: Option<&[usize]>) -> Result<RecordBatch, String> {
@@ -220,10 +225,25 @@ impl Table for SnapshotTable {
         self.manifest.chunks.len()
     }
     fn read(&self, chunk: usize, columns: Option<&[usize]>) -> Result<RecordBatch, TableError> {
-        self.read_chunk(chunk, columns)
-            .map_err(|problem| TableError { table: self.manifest.name.clone(), problem })
+        let failed = |problem| TableError { table: self.manifest.name.clone(), problem };
+        if !self.verifying {
+            return self.read_chunk(chunk, columns).map_err(failed);
+        }
+        let batch = self.read_guarded(chunk, columns).map_err(failed)?;
+        self.hold_against_digests(chunk, columns, &batch).map_err(failed)?;
+        Ok(batch)
     }
     fn digest(&self, chunk: usize, column: usize) -> Option<[u8; 32]> {
-        self.manifest.chunks.get(chunk)?.digests.get(column).map(|d| unhex(d))
+        self.digests.get(chunk)?.get(column).copied()
+    }
+    fn ordered_by(&self) -> Vec<usize> {
+        let at = |name: &String| self.schema.fields().iter().position(|f| f.name() == name);
+        self.manifest.key.iter().map(at).collect::<Option<_>>().unwrap_or_default()
+    }
+    fn keys_of(&self, chunk: usize) -> Option<KeyFacts> {
+        self.manifest.chunks.get(chunk).map(|c| c.keys)
+    }
+    fn rows_of(&self, chunk: usize) -> Option<u64> {
+        self.manifest.chunks.get(chunk).map(|c| c.rows)
     }
 }

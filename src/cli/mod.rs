@@ -1,6 +1,7 @@
 //! The command line: one file a subcommand. Parsing does nothing; the subcommands do.
 
 mod completions;
+mod memory;
 mod report;
 mod run;
 mod schema;
@@ -12,6 +13,7 @@ use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
+use counterfoil_snapshots::MemoryBudget;
 
 use crate::engine::work;
 use crate::error::Error;
@@ -51,6 +53,16 @@ struct Common {
     /// How many threads to use (default: one for each core)
     #[arg(long, value_name = "N", global = true)]
     threads: Option<usize>,
+    /// How much memory to use, such as 512MiB or 4GB (default: half of the machine's)
+    #[arg(long, value_name = "SIZE", global = true, value_parser = memory::size)]
+    memory: Option<usize>,
+}
+
+impl Common {
+    /// The memory that sorting may take.
+    fn budget(&self) -> MemoryBudget {
+        MemoryBudget::new(self.memory.unwrap_or_else(memory::default_limit))
+    }
 }
 
 #[derive(Debug, Subcommand)]

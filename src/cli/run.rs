@@ -42,6 +42,7 @@ pub fn run(args: &RunArgs, common: &Common) -> Result<u8, Error> {
         phase: args.phase.clone(),
         set: args.set.clone(),
         out: args.out.clone(),
+        memory: common.budget(),
         progress: Progress::new(common.quiet || common.json),
     };
     let finished = engine::run(&loaded, &options)?;

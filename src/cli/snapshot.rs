@@ -15,6 +15,7 @@ use crate::error::Error;
 #[command(after_help = "\
 Examples:
   counterfoil snapshot sqlite:app.db -o snapshots/app
+  counterfoil snapshot parquet:orders.parquet -o snapshots/orders --key id
   counterfoil snapshot firestore-export:exports/friday -o snapshots/friday")]
 pub struct SnapshotArgs {
     /// The connection's URL
@@ -25,6 +26,19 @@ pub struct SnapshotArgs {
     /// Take only this table; may be given several times
     #[arg(long, value_name = "NAME")]
     table: Vec<String>,
+    /// Order tables by these columns instead of their declared key: ID[,ID..], or TABLE=ID[,ID..] for one table
+    #[arg(long, value_name = "COLUMNS")]
+    key: Vec<String>,
+}
+
+/// The columns to order a table by, if the command line says.
+fn key_of(args: &SnapshotArgs, table: &str) -> Option<Vec<String>> {
+    let of = |key: &String| match key.split_once('=') {
+        Some((name, columns)) => (name == table).then(|| columns.to_owned()),
+        None => Some(key.clone()),
+    };
+    let columns = args.key.iter().rev().find_map(of)?;
+    Some(columns.split(',').map(|c| c.trim().to_owned()).collect())
 }
 
 /// Takes the snapshot and prints its root.
@@ -37,11 +51,13 @@ pub fn run(args: &SnapshotArgs, common: &Common) -> Result<u8, Error> {
         args.table.iter().try_for_each(|t| connector.facts(t).map(drop)).map_err(failed)?;
         tables.retain(|t| args.table.contains(t));
     }
-    let wanted: Vec<Wanted> = tables.into_iter().map(|table| Wanted { table, key: None }).collect();
+    let wanted: Vec<Wanted> =
+        tables.into_iter().map(|table| Wanted { key: key_of(args, &table), table }).collect();
     let folder = WorkFolder::create(&args.out)?;
     let progress = Progress::new(common.quiet || common.json);
     let rows = progress.rows("Snapshot");
-    let snapshot = engine::snapshot("snapshot", connector.as_ref(), &wanted, &folder.run(), &rows)?;
+    let snapshot =
+        engine::snapshot("snapshot", connector.as_ref(), &wanted, &folder.run(), &common.budget(), &rows)?;
     rows.finish_and_clear();
     let manifest = snapshot.manifest().clone();
     let place = folder.publish()?;

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
-use arrow::datatypes::{Schema, SchemaRef};
+use arrow::datatypes::SchemaRef;
 use counterfoil_mapping::Expected;
 use counterfoil_model::names::suggestion;
 use counterfoil_model::pair::{ColumnPair, Identities, PairKey, TablePair, Unpaired};
@@ -14,9 +14,10 @@ use counterfoil_model::read::{self, Epoch};
 use counterfoil_model::report::Pairing;
 use counterfoil_model::{KeySpec, ReadAs, Table, TableFacts, Type};
 use counterfoil_plan::Loaded;
-use counterfoil_snapshots::{SnapshotTable, SnapshotWriter};
+use counterfoil_snapshots::{NewTable, SnapshotTable, SnapshotWriter};
 use jiff::tz::TimeZone;
 
+use super::view::Seen;
 use crate::error::Error;
 
 /// What a pair is made of.
@@ -27,8 +28,8 @@ pub struct Parts<'a> {
     pub plan: &'a TablePlan,
     /// What the mapping says.
     pub expected: Expected,
-    /// The target's snapshot of the table.
-    pub actual: SnapshotTable,
+    /// The target's table.
+    pub actual: Seen,
     /// Settings for all tables.
     pub defaults: &'a Defaults,
     /// The zone of times that have none.
@@ -60,8 +61,8 @@ pub struct Paired {
 /// # Errors
 /// Where the key doesn't exist or isn't mapped, or the disk refuses.
 pub fn pair(parts: Parts<'_>) -> Result<Paired, Error> {
-    let facts = parts.actual.facts().clone();
-    let actual_schema = parts.actual.schema();
+    let facts = parts.actual.facts.clone();
+    let actual_schema = parts.actual.table.schema();
     let key = key_names(&parts, &facts)?;
     let mut columns = column_pairs(&parts, &facts, &actual_schema, key.as_ref().map(|k| k.names.as_slice()));
     let pairings = pairings(&parts, &columns);
@@ -102,7 +103,7 @@ struct Key {
 
 fn key_names(parts: &Parts<'_>, facts: &TableFacts) -> Result<Option<Key>, Error> {
     let plan = parts.plan;
-    let schema = parts.actual.schema();
+    let schema = parts.actual.table.schema();
     let known: Vec<&str> = schema.fields().iter().map(|f| f.name().as_str()).collect();
     let mut declared = facts.primary_key.clone();
     let mut origin = plan.name.origin;
@@ -120,7 +121,7 @@ fn key_names(parts: &Parts<'_>, facts: &TableFacts) -> Result<Option<Key>, Error
     if !plan.match_columns.is_empty() {
         for name in &plan.match_columns {
             if !known.contains(&name.value.as_str())
-                || position(&parts.expected.batch.schema(), &name.value).is_none()
+                || position(&parts.expected.rows.schema(), &name.value).is_none()
             {
                 let hint = suggestion(&name.value, known.iter().copied());
                 let message = format!(
@@ -137,7 +138,7 @@ fn key_names(parts: &Parts<'_>, facts: &TableFacts) -> Result<Option<Key>, Error
         return Ok(None);
     }
     for name in &declared {
-        if position(&parts.expected.batch.schema(), name).is_none() {
+        if position(&parts.expected.rows.schema(), name).is_none() {
             let message = format!(
                 "key column '{name}' of '{}' is not mapped, so rows can't pair by it",
                 plan.name.value
@@ -168,7 +169,7 @@ fn column_pairs(
     actual: &SchemaRef,
     key: Option<&[String]>,
 ) -> Vec<ColumnPair> {
-    let expected = parts.expected.batch.schema();
+    let expected = parts.expected.rows.schema();
     let mut pairs = Vec::new();
     for (actual_at, field) in actual.fields().iter().enumerate() {
         let name = field.name();
@@ -263,11 +264,11 @@ fn unpaired(parts: &Parts<'_>) -> Vec<Unpaired> {
             ignored: reason.is_some(),
         });
     }
-    let rows = parts.actual.rows();
-    let schema = parts.actual.schema();
+    let rows = parts.actual.table.rows();
+    let schema = parts.actual.table.schema();
     for field in schema.fields() {
         let name = field.name();
-        let mapped = position(&parts.expected.batch.schema(), name).is_some();
+        let mapped = position(&parts.expected.rows.schema(), name).is_some();
         let surrogate = parts.plan.columns.iter().any(|c| c.surrogate && c.name.value == *name);
         let reason = ignored(parts.plan, name);
         if surrogate || (mapped && reason.is_none()) {
@@ -341,14 +342,9 @@ fn keyed(parts: &Parts<'_>, columns: &[ColumnPair], key: &Key) -> Result<Keyed, 
         zone: parts.zone.clone(),
     };
     let (expected_key, actual_key) = (spec(|p| p.expected), spec(|p| p.actual));
-    let expected = write(parts, "expected", &parts.expected.batch, &expected_key)?;
-    let in_order = parts.actual.key() == key.names && actual_key.read.iter().all(Option::is_none);
-    let actual: Arc<dyn Table> = if in_order {
-        Arc::new(SnapshotTable::open(parts.actual.folder(), parts.actual.manifest().clone())?)
-    } else {
-        let batch = parts.actual.read_all(None).map_err(|e| Error::other(e.to_string(), None))?;
-        write(parts, "actual", &batch, &actual_key)?
-    };
+    let derived = parts.expected.rows.table(&parts.plan.name.value);
+    let expected = ordered(parts, Side::Expected, derived, &expected_key)?;
+    let actual = ordered(parts, Side::Actual, parts.actual.table.clone(), &actual_key)?;
     let schema = actual.schema();
     let shown = key.shown.as_ref().map(|names| names.iter().filter_map(|n| position(&schema, n)).collect());
     let pair_key = PairKey { expected: expected_key, actual: actual_key, names: key.names.clone(), shown };
@@ -357,20 +353,13 @@ fn keyed(parts: &Parts<'_>, columns: &[ColumnPair], key: &Key) -> Result<Keyed, 
 
 /// For a bag only the compared columns count, in one order on both sides.
 fn bags(parts: &Parts<'_>, columns: &mut [ColumnPair]) -> Result<Tables, Error> {
-    let failed = |e: &dyn std::fmt::Display| Error::other(e.to_string(), None);
-    let pick = |batch: &RecordBatch, at: Vec<usize>| -> Result<RecordBatch, Error> {
-        let fields: Vec<_> = at.iter().map(|i| batch.schema().field(*i).clone()).collect();
-        let arrays = at.iter().map(|i| batch.column(*i).clone()).collect();
-        RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays).map_err(|e| failed(&e))
-    };
     if columns.is_empty() {
         let table = &parts.plan.name;
         let message = format!("no column of '{}' has a partner, so there is nothing to compare", table.value);
         return Err(at_line(parts.loaded, table.origin, message, Some("map some under 'columns'".into())));
     }
-    let expected = pick(&parts.expected.batch, columns.iter().map(|c| c.expected).collect())?;
-    let all = parts.actual.read_all(None).map_err(|e| failed(&e))?;
-    let actual = pick(&all, columns.iter().map(|c| c.actual).collect())?;
+    let (expected_at, actual_at): (Vec<usize>, Vec<usize>) =
+        columns.iter().map(|c| (c.expected, c.actual)).unzip();
     let key = KeySpec {
         columns: (0..columns.len()).collect(),
         read: columns.iter().map(|c| c.read).collect(),
@@ -379,18 +368,103 @@ fn bags(parts: &Parts<'_>, columns: &mut [ColumnPair]) -> Result<Tables, Error> 
     for (at, column) in columns.iter_mut().enumerate() {
         (column.expected, column.actual) = (at, at);
     }
-    Ok((write(parts, "expected", &expected, &key)?, write(parts, "actual", &actual, &key)?))
+    let expected = parts.expected.rows.table(&parts.plan.name.value);
+    Ok((
+        write(parts, Side::Expected, expected.as_ref(), &expected_at, &key)?,
+        write(parts, Side::Actual, parts.actual.table.as_ref(), &actual_at, &key)?,
+    ))
 }
 
-fn write(parts: &Parts<'_>, side: &str, batch: &RecordBatch, key: &KeySpec) -> Result<Arc<dyn Table>, Error> {
+/// The two tables of a pair.
+#[derive(Clone, Copy, Debug)]
+enum Side {
+    Expected,
+    Actual,
+}
+
+/// The table in the order of a key: itself where it stands in that order, else an ordered copy.
+fn ordered(
+    parts: &Parts<'_>,
+    side: Side,
+    table: Arc<dyn Table>,
+    key: &KeySpec,
+) -> Result<Arc<dyn Table>, Error> {
+    let as_is = key.read.iter().all(Option::is_none);
+    if as_is && table.ordered_by() == key.columns {
+        return Ok(table);
+    }
+    // A single batch in memory goes to disk, so that the memory is free again.
+    if table.chunks() > 1 && stands_in_order(table.as_ref(), key)? {
+        return Ok(table);
+    }
+    let all: Vec<usize> = (0..table.schema().fields().len()).collect();
+    write(parts, side, table.as_ref(), &all, key)
+}
+
+/// Whether each key is greater than the one before. Only the key's columns are read, and only as far as it holds.
+fn stands_in_order(table: &dyn Table, key: &KeySpec) -> Result<bool, Error> {
+    let mut columns = key.columns.clone();
+    columns.sort_unstable();
+    columns.dedup();
+    let place = |c: &usize| columns.binary_search(c).unwrap_or(0);
+    let spec = KeySpec { columns: key.columns.iter().map(place).collect(), ..key.clone() };
+    let mut last: Vec<u8> = Vec::new();
+    for chunk in 0..table.chunks() {
+        let batch = table.read(chunk, Some(&columns)).map_err(|e| Error::other(e.to_string(), None))?;
+        let keys = spec.encode_batch(&batch);
+        let follows = last.is_empty() || keys.first().is_none_or(|first| last.as_slice() < first);
+        if !follows || !keys.ascend_strictly() {
+            return Ok(false);
+        }
+        if let Some(key) = keys.last() {
+            last = key.to_vec();
+        }
+    }
+    Ok(true)
+}
+
+/// Some columns of a table, ordered by a key, on disk.
+fn write(
+    parts: &Parts<'_>,
+    side: Side,
+    table: &dyn Table,
+    columns: &[usize],
+    key: &KeySpec,
+) -> Result<Arc<dyn Table>, Error> {
+    let failed = |e: &dyn std::fmt::Display| Error::other(e.to_string(), None);
     // Two files a table: the expected one, and the actual one where it needs another order.
-    let number = parts.number * 2 + usize::from(side == "actual");
-    let facts = TableFacts { kind: side.into(), ..TableFacts::default() };
-    let name = &parts.plan.name.value;
-    let batches = std::slice::from_ref(batch);
-    let manifest = parts.writer.write_table(number, name, &batch.schema(), batches, Some(key), facts)?;
+    let number = parts.number * 2 + side as usize;
+    let kind = match side {
+        Side::Expected => "expected",
+        Side::Actual => "actual",
+    };
+    let schema = Arc::new(table.schema().project(columns).map_err(|e| failed(&e))?);
+    let mut sorted = columns.to_vec();
+    sorted.sort_unstable();
+    let rows = (0..table.chunks()).flat_map(|chunk| {
+        // Columns are read in the table's order, and stand in that of the pair.
+        let read = table.read(chunk, Some(&sorted)).map_err(|e| failed(&e)).and_then(|batch| {
+            let places: Vec<usize> = columns.iter().filter_map(|c| sorted.binary_search(c).ok()).collect();
+            batch.project(&places).map_err(|e| failed(&e))
+        });
+        let slices: Vec<Result<RecordBatch, Error>> = match read {
+            Ok(batch) => {
+                let rows = batch.num_rows();
+                let slice = |at| Ok(batch.slice(at, SLICE_ROWS.min(rows - at)));
+                (0..rows).step_by(SLICE_ROWS).map(slice).collect()
+            }
+            Err(error) => vec![Err(error)],
+        };
+        slices
+    });
+    let facts = TableFacts { kind: kind.into(), ..TableFacts::default() };
+    let new = NewTable { number, name: &parts.plan.name.value, schema, key: Some(key), facts };
+    let manifest = parts.writer.write_table(new, rows)?;
     Ok(Arc::new(SnapshotTable::open(parts.folder, manifest)?))
 }
+
+/// Rows that are given to the store at once.
+const SLICE_ROWS: usize = 8_192;
 
 fn identities(
     parts: &Parts<'_>,

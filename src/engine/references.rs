@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::Schema;
-use counterfoil_mapping::Expected;
+use counterfoil_mapping::{Expected, ExpectedRows};
 use counterfoil_model::lineage::{Lineage, RowOrigin};
 use counterfoil_model::plan::TablePlan;
 use counterfoil_model::{ColumnBuilder, KeySpec, Table, TableError, Type, Value, key, value_at};
@@ -33,12 +33,13 @@ impl Relation {
         actual: &dyn Table,
         id: &str,
     ) -> Result<Self, TableError> {
+        let batch = expected.rows.batch()?;
         let surrogate = plan.columns.iter().any(|c| c.surrogate && c.name.value == id);
         let of_row: Vec<Value> = if surrogate {
             let matches: Vec<&str> = plan.match_columns.iter().map(|m| m.value.as_str()).collect();
-            minted(&matches, &expected.batch, actual, id)?
+            minted(&matches, &batch, actual, id)?
         } else {
-            column(&expected.batch, id)
+            column(&batch, id)
         };
         let mut by_origin: HashMap<(usize, Box<[u8]>), Value> = HashMap::new();
         for (origin, value) in expected.lineage.origins.iter().zip(of_row) {
@@ -88,22 +89,27 @@ impl Relation {
 }
 
 /// Replaces the source ids in a column by the ids that the target gave those rows.
-pub fn translate(expected: &mut Expected, name: &str, relation: &Relation) {
-    let schema = expected.batch.schema();
-    let Some(position) = schema.fields().iter().position(|f| f.name() == name) else { return };
+///
+/// # Errors
+/// Where the expected rows can't be read.
+pub fn translate(expected: &mut Expected, name: &str, relation: &Relation) -> Result<(), TableError> {
+    let all = expected.rows.batch()?;
+    let schema = all.schema();
+    let Some(position) = schema.fields().iter().position(|f| f.name() == name) else { return Ok(()) };
     let mut builder = ColumnBuilder::new();
-    for (row, value) in column(&expected.batch, name).into_iter().enumerate() {
+    for (row, value) in column(&all, name).into_iter().enumerate() {
         builder.push(relation.resolve(&value, connection_of(&expected.lineage, row)));
     }
     let (field, array) = builder.finish(name);
     let mut fields: Vec<_> = schema.fields().iter().cloned().collect();
     fields[position] = Arc::new(field);
-    let mut columns = expected.batch.columns().to_vec();
+    let mut columns = all.columns().to_vec();
     columns[position] = array;
     // The column has as many rows as before, so this can't fail.
     if let Ok(batch) = RecordBatch::try_new(Arc::new(Schema::new(fields)), columns) {
-        expected.batch = batch;
+        expected.rows = ExpectedRows::Derived(batch);
     }
+    Ok(())
 }
 
 fn connection_of(lineage: &Lineage, row: usize) -> Option<&str> {
@@ -125,11 +131,12 @@ fn minted(
     let batch = actual.read_all(None)?;
     let ids = column(&batch, id);
     let mut by_match: HashMap<Box<[u8]>, Value> = HashMap::new();
-    for (key, id) in KeySpec::plain(positions(schema.fields())).encode_batch(&batch).into_iter().zip(ids) {
-        by_match.entry(key).or_insert(id);
+    let keys = KeySpec::plain(positions(schema.fields())).encode_batch(&batch);
+    for (key, id) in keys.iter().zip(ids) {
+        by_match.entry(key.into()).or_insert(id);
     }
     let keys = KeySpec::plain(positions(expected.schema().fields())).encode_batch(expected);
-    Ok(keys.into_iter().map(|k| by_match.get(&k).cloned().unwrap_or(Value::Null)).collect())
+    Ok(keys.iter().map(|k| by_match.get(k).cloned().unwrap_or(Value::Null)).collect())
 }
 
 fn column(batch: &RecordBatch, name: &str) -> Vec<Value> {

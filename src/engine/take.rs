@@ -8,7 +8,9 @@ use arrow::datatypes::SchemaRef;
 use counterfoil_connectors::{Connector, ConnectorError, ErrorKind};
 use counterfoil_model::KeySpec;
 use counterfoil_model::names::fold;
-use counterfoil_snapshots::{Manifest, Snapshot, SnapshotWriter, TableManifest};
+use counterfoil_snapshots::{
+    Manifest, MemoryBudget, NewTable, Snapshot, SnapshotError, SnapshotWriter, TableManifest,
+};
 use indicatif::ProgressBar;
 use rayon::prelude::*;
 
@@ -20,7 +22,7 @@ use crate::error::Error;
 pub struct Wanted {
     /// The table's name in the connection.
     pub table: String,
-    /// Key columns; `None`: the declared primary key; columns that don't exist are an error.
+    /// Key columns, none for a bag; where they don't exist, or with `None`: the declared primary key.
     pub key: Option<Vec<String>>,
 }
 
@@ -33,15 +35,18 @@ pub fn snapshot(
     connector: &dyn Connector,
     wanted: &[Wanted],
     folder: &Path,
+    memory: &MemoryBudget,
     rows: &ProgressBar,
 ) -> Result<Snapshot, Error> {
-    let writer = SnapshotWriter::create(folder)?;
+    let writer = SnapshotWriter::create(folder, memory)?;
     let taken_at = now();
-    let tables: Vec<TableManifest> = wanted
-        .par_iter()
-        .enumerate()
-        .map(|(number, wanted)| take_table(name, connector, wanted, number, &writer, rows))
-        .collect::<Result<_, _>>()?;
+    let take =
+        |(number, wanted): (usize, &Wanted)| take_table(name, connector, wanted, number, &writer, rows);
+    let tables: Vec<TableManifest> = if connector.concurrent() {
+        wanted.par_iter().enumerate().map(take).collect::<Result<_, _>>()?
+    } else {
+        wanted.iter().enumerate().map(take).collect::<Result<_, _>>()?
+    };
     let _: Manifest = writer.finish(
         tables,
         connector.url(),
@@ -52,6 +57,7 @@ pub fn snapshot(
     Ok(Snapshot::open(folder)?)
 }
 
+/// Takes one table; where a column turns out to hold mixed types, anew with that column as variants.
 fn take_table(
     name: &str,
     connector: &dyn Connector,
@@ -62,43 +68,43 @@ fn take_table(
 ) -> Result<TableManifest, Error> {
     let failed = |e| Error::connection(name, e);
     let facts = connector.facts(&wanted.table).map_err(failed)?;
-    let (schema, batches) = read_table(connector, &wanted.table, rows).map_err(failed)?;
-    let key = match &wanted.key {
-        Some(columns) => key_of(&schema, columns),
-        None => key_of(&schema, &facts.primary_key),
-    };
-    Ok(writer.write_table(number, &wanted.table, &schema, &batches, key.as_ref(), facts)?)
-}
-
-/// Reads a whole table; a column that turns out to hold mixed types is read again as variants.
-pub fn read_table(
-    connector: &dyn Connector,
-    table: &str,
-    rows: &ProgressBar,
-) -> Result<(SchemaRef, Vec<RecordBatch>), ConnectorError> {
     let mut mixed = BTreeSet::new();
     loop {
-        match read_once(connector, table, &mixed, rows) {
-            Err(ConnectorError { kind: ErrorKind::Mixed(column), .. }) if mixed.insert(column.clone()) => {}
-            other => return other,
+        let mut scan = connector.scan(&wanted.table, &mixed).map_err(failed)?;
+        let schema = scan.schema();
+        let key = match &wanted.key {
+            Some(columns) if columns.is_empty() => None,
+            Some(columns) => key_of(&schema, columns).or_else(|| key_of(&schema, &facts.primary_key)),
+            None => key_of(&schema, &facts.primary_key),
+        };
+        let table = NewTable { number, name: &wanted.table, schema, key: key.as_ref(), facts: facts.clone() };
+        let before = rows.position();
+        let batches = std::iter::from_fn(|| scan.next_batch().transpose()).inspect(|batch| {
+            rows.inc(batch.as_ref().map_or(0, RecordBatch::num_rows) as u64);
+        });
+        match writer.write_table(table, batches.map(|batch| batch.map_err(Taking::Connector))) {
+            Ok(manifest) => return Ok(manifest),
+            Err(Taking::Connector(ConnectorError { kind: ErrorKind::Mixed(column), .. }))
+                if mixed.insert(column.clone()) =>
+            {
+                rows.set_position(before);
+            }
+            Err(Taking::Connector(error)) => return Err(failed(error)),
+            Err(Taking::Store(error)) => return Err(error.into()),
         }
     }
 }
 
-fn read_once(
-    connector: &dyn Connector,
-    table: &str,
-    mixed: &BTreeSet<String>,
-    rows: &ProgressBar,
-) -> Result<(SchemaRef, Vec<RecordBatch>), ConnectorError> {
-    let mut scan = connector.scan(table, mixed)?;
-    let schema = scan.schema();
-    let mut batches = Vec::new();
-    while let Some(batch) = scan.next_batch()? {
-        rows.inc(batch.num_rows() as u64);
-        batches.push(batch);
+/// What can go wrong while a table is taken.
+enum Taking {
+    Connector(ConnectorError),
+    Store(SnapshotError),
+}
+
+impl From<SnapshotError> for Taking {
+    fn from(error: SnapshotError) -> Self {
+        Self::Store(error)
     }
-    Ok((schema, batches))
 }
 
 /// The key over these columns, if there are any and all exist.

@@ -68,8 +68,8 @@ impl Check for Coordinate {
         let at: Vec<usize> = columns.iter().map(|c| c.expected).collect();
         let expected = expected_by_key(pair, &at)?;
         each_chunk(pair.actual.as_ref(), |batch| {
-            for (row, key) in pair_key.actual.encode_batch(batch).into_iter().enumerate() {
-                let Some(wanted) = expected.get(&key) else { continue };
+            for (row, key) in pair_key.actual.encode_batch(batch).iter().enumerate() {
+                let Some(wanted) = expected.get(key) else { continue };
                 outcome.coverage.rows += 1;
                 for ((column, comparator), wanted) in columns.iter().zip(&comparators).zip(wanted) {
                     let value = value_at(batch.column(column.actual), column.actual_type, row);

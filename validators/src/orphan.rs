@@ -81,7 +81,7 @@ impl Check for Orphan {
                 }
                 let had = keys
                     .as_ref()
-                    .and_then(|k| source.get(&k[row]))
+                    .and_then(|k| source.get(k.get(row)))
                     .and_then(|v| v.first())
                     .cloned()
                     .map(comparable);

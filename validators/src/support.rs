@@ -154,9 +154,9 @@ pub(crate) fn expected_by_key(
     let schema = pair.expected.schema();
     let kinds: Vec<Type> = at.iter().map(|c| Type::of(schema.field(*c)).unwrap_or(Type::Null)).collect();
     each_chunk(pair.expected.as_ref(), |batch| {
-        for (row, key) in pair_key.expected.encode_batch(batch).into_iter().enumerate() {
+        for (row, key) in pair_key.expected.encode_batch(batch).iter().enumerate() {
             let value = |(c, kind): (&usize, &Type)| value_at(batch.column(*c), *kind, row);
-            all.entry(key).or_insert_with(|| at.iter().zip(&kinds).map(value).collect());
+            all.entry(key.into()).or_insert_with(|| at.iter().zip(&kinds).map(value).collect());
         }
         Ok(())
     })?;

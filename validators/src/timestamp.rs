@@ -72,7 +72,7 @@ impl Check for Timestamp {
             let keys = pair.key.as_ref().map(|k| k.actual.encode_batch(batch));
             outcome.coverage.rows += batch.num_rows() as u64;
             for row in 0..batch.num_rows() {
-                let source = keys.as_ref().and_then(|k| expected.get(&k[row]));
+                let source = keys.as_ref().and_then(|k| expected.get(k.get(row)));
                 let mut next = 0;
                 for (column, at) in columns.iter().zip(&expected_at) {
                     let wanted = at.and_then(|_| source?.get(next));

@@ -7,15 +7,14 @@ mod jsonl;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
-use counterfoil_model::TableFacts;
 use counterfoil_model::names::suggestion;
 use counterfoil_model::table::ColumnFacts;
+use counterfoil_model::{Table, TableFacts};
 
-use crate::memory::Slices;
-use crate::{Connector, ConnectorError, ErrorKind, Scan};
+use crate::{Connector, ConnectorError, ErrorKind, Identity, Scan};
 
 /// The kinds of files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +43,8 @@ pub struct Files {
     place: String,
     format: Format,
     tables: BTreeMap<String, Vec<PathBuf>>,
+    /// What the first look at a table of JSON Lines told.
+    profiles: Mutex<BTreeMap<String, Arc<jsonl::Profile>>>,
 }
 
 impl Files {
@@ -81,7 +82,7 @@ impl Files {
             let problem = format!("there is no .{} file in this folder", format.extensions().join(" or ."));
             return Err(ConnectorError::new(ErrorKind::NotFound, place, problem));
         }
-        Ok(Self { url: url.into(), place, format, tables })
+        Ok(Self { url: url.into(), place, format, tables, profiles: Mutex::default() })
     }
 
     fn parts(&self, table: &str) -> Result<&[PathBuf], ConnectorError> {
@@ -95,21 +96,30 @@ impl Files {
         })
     }
 
-    fn read(&self, table: &str) -> Result<Read, ConnectorError> {
+    fn profile(&self, table: &str) -> Result<Arc<jsonl::Profile>, ConnectorError> {
+        let known = |profiles: &Self| {
+            profiles.profiles.lock().unwrap_or_else(PoisonError::into_inner).get(table).cloned()
+        };
+        if let Some(profile) = known(self) {
+            return Ok(profile);
+        }
+        let profile = Arc::new(jsonl::Profile::of(self.parts(table)?)?);
+        self.profiles
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(table.to_owned(), profile.clone());
+        Ok(profile)
+    }
+
+    fn schema(&self, table: &str) -> Result<SchemaRef, ConnectorError> {
         let parts = self.parts(table)?;
         match self.format {
-            Format::Parquet => columnar::parquet(parts),
-            Format::Arrow => columnar::arrow(parts),
-            Format::Csv => csv::read(parts),
-            Format::JsonLines => jsonl::read(parts),
+            Format::Parquet => columnar::parquet_schema(parts),
+            Format::Arrow => columnar::arrow_schema(parts),
+            Format::Csv => csv::schema(parts),
+            Format::JsonLines => Ok(self.profile(table)?.schema()),
         }
     }
-}
-
-/// A table that was read: canonical columns, and for each in how many rows it was missing.
-struct Read {
-    batch: RecordBatch,
-    missing: BTreeMap<String, u64>,
 }
 
 impl Connector for Files {
@@ -126,18 +136,46 @@ impl Connector for Files {
     }
 
     fn facts(&self, table: &str) -> Result<TableFacts, ConnectorError> {
-        let read = self.read(table)?;
-        let schema: SchemaRef = read.batch.schema();
+        let profile = match self.format {
+            Format::JsonLines => Some(self.profile(table)?),
+            _ => None,
+        };
+        let schema = self.schema(table)?;
         let columns = schema.fields().iter().map(|f| ColumnFacts {
             name: f.name().clone(),
-            missing: read.missing.get(f.name()).copied().unwrap_or(0),
+            missing: profile.as_ref().map_or(0, |p| p.missing(f.name())),
             ..ColumnFacts::default()
         });
         Ok(TableFacts { kind: "file".into(), columns: columns.collect(), ..TableFacts::default() })
     }
 
+    fn in_place(&self, table: &str) -> Result<Option<Arc<dyn Table>>, ConnectorError> {
+        let parts = self.parts(table)?;
+        Ok(match self.format {
+            Format::Parquet => Some(Arc::new(columnar::ParquetTable::open(table, parts)?)),
+            _ => None,
+        })
+    }
+
+    fn identity(&self, tables: &[&str]) -> Result<Identity, ConnectorError> {
+        let mut digests = Vec::new();
+        for path in tables.iter().filter_map(|t| self.tables.get(*t)).flatten() {
+            let mut hasher = blake3::Hasher::new();
+            hasher.update_mmap_rayon(path).map_err(|e| io(path, &e))?;
+            let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+            digests.push((name, hasher.finalize().to_hex().to_string()));
+        }
+        Ok(Identity { digests, ..Identity::default() })
+    }
+
     fn scan(&self, table: &str, _mixed: &BTreeSet<String>) -> Result<Box<dyn Scan + '_>, ConnectorError> {
-        Ok(Box::new(Slices { batch: self.read(table)?.batch, next: 0 }))
+        let parts = self.parts(table)?;
+        Ok(match self.format {
+            Format::Parquet => Box::new(columnar::ColumnarScan::parquet(parts)?),
+            Format::Arrow => Box::new(columnar::ColumnarScan::arrow(parts)?),
+            Format::Csv => Box::new(csv::CsvScan::new(parts)?),
+            Format::JsonLines => Box::new(jsonl::JsonScan::new(parts, self.profile(table)?)),
+        })
     }
 }
 

@@ -28,7 +28,7 @@ fn extremes() -> Vec<(&'static str, Vec<Value>)> {
 fn every_type_passes_unchanged_by_name_and_by_path() {
     let columns = extremes();
     let by_name = Case::new().from("a.t", columns.clone()).expected();
-    assert_eq!(by_name.batch, batch(columns.clone()));
+    assert_eq!(by_name.rows.batch().unwrap(), batch(columns.clone()));
     let names: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
     let rows = (0..3).map(|row| map(columns.iter().map(|(n, v)| (*n, v[row].clone())).collect())).collect();
     let mut nested = Case::new().from("a.t", vec![("doc", rows)]).target(&names);
@@ -185,7 +185,7 @@ fn surrogates_are_listed_and_not_in_the_batch() {
     let mut case = Case::new().from("a.t", vec![("email", vec![text("e")])]).target(&["id", "email"]);
     case.plan.columns.push(ColumnPlan { name: at(10, "id"), surrogate: true, ..Default::default() });
     let expected = case.expected();
-    assert_eq!(expected.batch.num_columns(), 1);
+    assert_eq!(expected.rows.batch().unwrap().num_columns(), 1);
     assert_eq!(expected.mapped[0].by.as_str(), "surrogate");
     assert!(expected.unmapped_target.is_empty());
 }

@@ -84,7 +84,7 @@ fn only_lists_explode() {
 fn where_comes_first() {
     let case = rfis().filter("__id <> 'r1'").explode("tags").target(&["tag"]).column("tag", "__item");
     let expected = case.expected();
-    assert_eq!(expected.batch.num_rows(), 0);
+    assert_eq!(expected.rows.batch().unwrap().num_rows(), 0);
     let account = &expected.lineage.sources[0];
     assert_eq!((account.filtered, account.exploded, account.kept), (1, 0, 0));
 }

@@ -181,9 +181,9 @@ fn the_order_of_rows_is_the_same_every_time() {
         .source("a.t", batch(vec![("k", many(2000)), ("v", many(2000))]))
         .source("a.u", batch(vec![("k", many(1000)), ("w", many(1000))]))
         .sql("SELECT t.k, t.v, u.w FROM a.t AS t JOIN a.u AS u ON t.k = u.k");
-    let first = case.expected().batch;
+    let first = case.expected().rows.batch().unwrap();
     assert_eq!(first.num_rows(), 1000);
     for _ in 0..5 {
-        assert_eq!(case.expected().batch, first);
+        assert_eq!(case.expected().rows.batch().unwrap(), first);
     }
 }

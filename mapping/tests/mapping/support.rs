@@ -133,11 +133,31 @@ impl Case {
     }
 
     pub fn derive(&self) -> Result<Expected, MappingError> {
+        let derived = self.derive_how(false);
+        // A table that may stay where it is holds the same rows as the derived one.
+        let direct = self.derive_how(true);
+        match (&derived, &direct) {
+            (Ok(derived), Ok(direct)) => {
+                assert_eq!(derived.rows.batch().unwrap(), direct.rows.batch().unwrap());
+                assert_eq!(derived.lineage.sources, direct.lineage.sources);
+                assert_eq!(
+                    (&derived.mapped, &derived.unmapped_source, &derived.unmapped_target),
+                    (&direct.mapped, &direct.unmapped_source, &direct.unmapped_target)
+                );
+            }
+            (Err(derived), Err(direct)) => assert_eq!(derived.message, direct.message),
+            _ => panic!("only one of them is an error"),
+        }
+        derived
+    }
+
+    fn derive_how(&self, direct: bool) -> Result<Expected, MappingError> {
         derive(&Request {
             plan: &self.plan,
             sources: &self.sources,
             target: self.target.as_ref(),
             defaults: &self.defaults,
+            direct,
         })
     }
 
@@ -158,7 +178,7 @@ impl Case {
     #[track_caller]
     pub fn error(&self) -> MappingError {
         match self.derive() {
-            Ok(expected) => panic!("no error, but {:?}", expected.batch),
+            Ok(expected) => panic!("no error, but {:?}", expected.rows),
             Err(error) => error,
         }
     }
@@ -174,14 +194,15 @@ impl Case {
 }
 
 pub fn values(expected: &Expected, column: &str) -> Vec<Value> {
-    let schema = expected.batch.schema();
+    let schema = expected.rows.schema();
     let position = schema.index_of(column).unwrap();
     let kind = Type::of(schema.field(position)).unwrap();
-    (0..expected.batch.num_rows()).map(|row| value_at(expected.batch.column(position), kind, row)).collect()
+    let batch = expected.rows.batch().unwrap();
+    (0..batch.num_rows()).map(|row| value_at(batch.column(position), kind, row)).collect()
 }
 
 pub fn kind(expected: &Expected, column: &str) -> Type {
-    Type::of(expected.batch.schema().field_with_name(column).unwrap()).unwrap()
+    Type::of(expected.rows.schema().field_with_name(column).unwrap()).unwrap()
 }
 
 /// One column `x` through one expression.

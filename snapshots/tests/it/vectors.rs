@@ -149,11 +149,30 @@ fn vectors() -> Json {
         vec![text("a"), text("bc")],
         vec![Value::Null],
         vec![text("")],
+        vec![text("x"), Value::Null, text("")],
+        (0..9).map(|i| if i == 4 { Value::Null } else { Value::Bool(i % 2 == 0) }).collect(),
+        vec![Value::UInt(7)],
+        vec![Value::UInt(7), Value::UInt(u64::MAX)],
+        vec![d("1.50"), d("-0.001"), Value::Null],
+        vec![d("99999999999999999999999999999999999999.5")],
+        vec![Value::Float(0.1), Value::Null, Value::Float(-0.0)],
+        vec![Value::Float32(1.5)],
+        vec![Value::Bytes(vec![0, 255]), Value::Bytes(vec![])],
+        vec![Value::Timestamp(1_500_000_000), Value::Null],
+        vec![Value::LocalTimestamp(-1)],
+        vec![Value::Date(-719_162), Value::Date(20_000)],
+        vec![Value::Time(86_399_999_999_999)],
+        vec![Value::Uuid([7; 16]), Value::Null],
+        vec![Value::Json("{}".into())],
+        vec![Value::Geo(52.5, -13.25), Value::Null],
+        vec![Value::Ref("users/u1".into())],
+        vec![Value::Int(1), text("mixed"), Value::List(vec![Value::Null]), Value::Null],
     ];
     let column = |values: &Vec<Value>| {
         let kind = values.iter().map(Value::column_type).fold(Type::Null, unify);
         let digest = column_digest(&build(kind, values), kind);
-        json!({ "values": values.iter().map(tagged).collect::<Vec<_>>(), "digest": hex(&digest) })
+        let shown: Vec<Json> = values.iter().map(tagged).collect();
+        json!({ "type": kind.to_string(), "values": shown, "digest": hex(&digest) })
     };
     let children = [("id", [1_u8; 32]), ("name", [2_u8; 32])];
     let shown: Vec<Json> = children.iter().map(|(n, digest)| json!([n, hex(digest)])).collect();

@@ -1,45 +1,86 @@
 //! A table in key order, chunk by chunk.
 
-use arrow::array::RecordBatch;
-use counterfoil_model::{KeySpec, Table};
+use std::sync::OnceLock;
+
+use arrow::array::{ArrayRef, NullArray, RecordBatch};
+use counterfoil_model::{KeySpec, Keys, Table, TableError, Value};
 
 use crate::CheckError;
 
-/// Where a walk over an ordered table stands. One chunk is in memory at a time.
+/// Where a walk over an ordered table stands. One chunk is in memory at a time, and of it only the columns that are
+/// looked at.
 pub(super) struct Cursor<'a> {
     table: &'a dyn Table,
-    spec: KeySpec,
+    /// The key, by positions in the table's schema.
+    key: &'a KeySpec,
+    /// The columns that a walk looks at, ascending.
+    wanted: Vec<usize>,
     next_chunk: usize,
+    /// The chunk at hand, and the columns that were read of it.
     batch: Option<RecordBatch>,
-    keys: Vec<Box<[u8]>>,
+    read: Vec<usize>,
+    keys: Keys,
+    /// Whether no key stands twice in the chunk.
+    unique: bool,
     row: usize,
-    last: Option<Box<[u8]>>,
+    rows: usize,
+    last: Vec<u8>,
 }
 
 impl<'a> Cursor<'a> {
-    pub(super) fn new(table: &'a dyn Table, spec: KeySpec) -> Self {
-        Self { table, spec, next_chunk: 0, batch: None, keys: Vec::new(), row: 0, last: None }
+    pub(super) fn new(
+        table: &'a dyn Table,
+        key: &'a KeySpec,
+        columns: impl IntoIterator<Item = usize>,
+    ) -> Self {
+        let wanted = ascending(columns.into_iter().chain(key.columns.iter().copied()));
+        Self {
+            table,
+            key,
+            wanted,
+            next_chunk: 0,
+            batch: None,
+            read: Vec::new(),
+            keys: Keys::default(),
+            unique: true,
+            row: 0,
+            rows: 0,
+            last: Vec::new(),
+        }
     }
 
-    /// Makes sure that a row is at hand; `false` at the end.
+    /// Makes sure that a row is at hand on both sides, and says on which there is one; both read at the same time.
     ///
     /// # Errors
     /// Where a chunk can't be read, or isn't in key order: then nothing that was concluded would hold.
-    pub(super) fn load(&mut self) -> Result<bool, CheckError> {
-        while self.row >= self.keys.len() {
+    pub(super) fn load_both(left: &mut Self, right: &mut Self) -> Result<(bool, bool), CheckError> {
+        if left.row < left.rows && right.row < right.rows {
+            return Ok((true, true));
+        }
+        let (left, right) = rayon::join(|| left.load(), || right.load());
+        Ok((left?, right?))
+    }
+
+    fn load(&mut self) -> Result<bool, CheckError> {
+        while self.row >= self.rows {
             if self.next_chunk >= self.table.chunks() {
                 return Ok(false);
             }
-            let batch = self.table.read(self.next_chunk, None)?;
+            let batch = self.table.read(self.next_chunk, Some(&self.wanted))?;
             self.next_chunk += 1;
-            self.last = self.keys.pop().or(self.last.take());
-            self.keys = self.spec.encode_batch(&batch);
-            self.row = 0;
-            let in_order =
-                self.keys.is_sorted() && self.last.as_ref() <= self.keys.first().or(self.last.as_ref());
-            if !in_order {
+            self.read.clone_from(&self.wanted);
+            if let Some(last) = self.keys.last() {
+                self.last = last.to_vec();
+            }
+            self.keys = self.placed(&self.key.columns).encode_batch(&batch);
+            self.unique = self.keys.ascend_strictly();
+            // Equal keys never part, so the next chunk begins with a greater one.
+            let follows =
+                self.last.is_empty() || self.keys.first().is_none_or(|first| self.last.as_slice() < first);
+            if !follows || !(self.unique || self.keys.ascend()) {
                 return Err(CheckError::Other(format!("table '{}' is not in key order", self.table.name())));
             }
+            (self.row, self.rows) = (0, batch.num_rows());
             self.batch = Some(batch);
         }
         Ok(true)
@@ -47,7 +88,7 @@ impl<'a> Cursor<'a> {
 
     /// The chunk that begins here, if none is in the middle of being walked.
     pub(super) fn at_chunk_start(&self) -> Option<usize> {
-        (self.row >= self.keys.len() && self.next_chunk < self.table.chunks()).then_some(self.next_chunk)
+        (self.row >= self.rows && self.next_chunk < self.table.chunks()).then_some(self.next_chunk)
     }
 
     /// Passes over the chunk that begins here.
@@ -55,22 +96,48 @@ impl<'a> Cursor<'a> {
         self.next_chunk += 1;
     }
 
-    /// Whether no key of a chunk stands twice; `columns` are those that were read.
-    pub(super) fn keys_are_unique(&self, batch: &RecordBatch, columns: &[usize]) -> bool {
-        let position = |c: &usize| columns.iter().position(|k| k == c).unwrap_or(0);
-        let spec = KeySpec { columns: self.spec.columns.iter().map(position).collect(), ..self.spec.clone() };
-        spec.encode_batch(batch).is_sorted_by(|a, b| a < b)
+    /// Reads some columns of the chunk that begins here, without its keys. Until [`Cursor::advance`] has passed it,
+    /// only [`Cursor::column`] and [`Cursor::values`] may be used, and only with these columns.
+    pub(super) fn read_part(&mut self, columns: impl IntoIterator<Item = usize>) -> Result<(), TableError> {
+        self.read = ascending(columns);
+        let batch = self.table.read(self.next_chunk, Some(&self.read))?;
+        self.next_chunk += 1;
+        self.keys.clear();
+        (self.row, self.rows) = (0, batch.num_rows());
+        self.batch = Some(batch);
+        Ok(())
+    }
+
+    /// A column of the chunk at hand, by its position in the table's schema.
+    pub(super) fn column(&self, column: usize) -> &ArrayRef {
+        static NONE: OnceLock<ArrayRef> = OnceLock::new();
+        let place = self.read.binary_search(&column).ok();
+        match (&self.batch, place) {
+            (Some(batch), Some(place)) => batch.column(place),
+            _ => NONE.get_or_init(|| std::sync::Arc::new(NullArray::new(0))),
+        }
+    }
+
+    /// The values of some columns in a row at or after the one at hand.
+    pub(super) fn values(&self, key: &KeySpec, row: usize) -> Vec<Value> {
+        let Some(batch) = &self.batch else { return Vec::new() };
+        let placed = KeySpec { read: key.read.clone(), zone: key.zone.clone(), ..self.placed(&key.columns) };
+        placed.values(batch, self.row + row)
+    }
+
+    /// The key, or another set of columns, by positions in what was read.
+    fn placed(&self, columns: &[usize]) -> KeySpec {
+        let place = |c: &usize| self.read.binary_search(c).unwrap_or(0);
+        KeySpec { columns: columns.iter().map(place).collect(), ..self.key.clone() }
     }
 
     pub(super) fn spec(&self) -> &KeySpec {
-        &self.spec
+        self.key
     }
 
-    /// The chunk at hand; only after [`Cursor::load`] said that there is one.
-    pub(super) fn batch(&self) -> &RecordBatch {
-        static NONE: std::sync::OnceLock<RecordBatch> = std::sync::OnceLock::new();
-        let empty = || RecordBatch::new_empty(std::sync::Arc::new(arrow::datatypes::Schema::empty()));
-        self.batch.as_ref().unwrap_or_else(|| NONE.get_or_init(empty))
+    /// How many rows the chunk at hand still has.
+    pub(super) fn remaining(&self) -> usize {
+        self.rows - self.row
     }
 
     pub(super) fn row(&self) -> usize {
@@ -78,13 +145,16 @@ impl<'a> Cursor<'a> {
     }
 
     pub(super) fn key(&self) -> &[u8] {
-        &self.keys[self.row]
+        self.keys.get(self.row)
     }
 
     /// How many rows from here have the same key. Equal keys never part, so they are all in this chunk.
     pub(super) fn group(&self) -> usize {
+        if self.unique {
+            return 1;
+        }
         let key = self.key();
-        self.keys[self.row..].iter().take_while(|k| ***k == *key).count()
+        (self.row..self.rows).take_while(|row| self.keys.get(*row) == key).count()
     }
 
     pub(super) fn advance(&mut self, rows: usize) {
@@ -93,14 +163,23 @@ impl<'a> Cursor<'a> {
 
     /// How many rows from here on have the same keys on both sides, each key once.
     pub(super) fn common_run(expected: &Self, actual: &Self) -> usize {
-        let (left, right) = (&expected.keys[expected.row..], &actual.keys[actual.row..]);
-        let mut run = 0;
-        while run < left.len() && run < right.len() && left[run] == right[run] {
-            if left.get(run + 1) == Some(&left[run]) || right.get(run + 1) == Some(&right[run]) {
-                break;
-            }
-            run += 1;
-        }
-        run
+        let same = expected.keys.common(expected.row, &actual.keys, actual.row);
+        expected.each_once(same).min(actual.each_once(same))
     }
+
+    /// How many of the next rows come before the first key that stands twice.
+    fn each_once(&self, rows: usize) -> usize {
+        if self.unique {
+            return rows;
+        }
+        let twice = |row: &usize| *row + 1 < self.rows && self.keys.get(*row) == self.keys.get(row + 1);
+        (self.row..self.row + rows).position(|row| twice(&row)).unwrap_or(rows)
+    }
+}
+
+fn ascending(columns: impl IntoIterator<Item = usize>) -> Vec<usize> {
+    let mut columns: Vec<usize> = columns.into_iter().collect();
+    columns.sort_unstable();
+    columns.dedup();
+    columns
 }

@@ -1,74 +1,32 @@
-//! Parquet and Arrow IPC: native types into canonical ones, without loss.
+//! Native types into canonical ones, without loss.
 
-use std::collections::BTreeMap;
-use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
-use arrow::compute::{cast_with_options, concat_batches};
+use arrow::array::{Array, ArrayRef, AsArray, Decimal128Array, PrimitiveArray, RecordBatch};
+use arrow::compute::cast_with_options;
 use arrow::datatypes::{
-    DataType, Field, Schema, TimeUnit, TimestampMicrosecondType, TimestampMillisecondType,
-    TimestampNanosecondType, TimestampSecondType,
+    ArrowPrimitiveType, DataType, Decimal128Type, Field, Schema, SchemaRef, TimeUnit,
+    TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType,
 };
 use arrow::util::display::FormatOptions;
 use counterfoil_model::column::build;
 use counterfoil_model::{Type, Value, value_at};
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
-use super::{Read, corrupt, io};
+use super::super::corrupt;
 use crate::ConnectorError;
 
-/// Reads Parquet files as one table.
-pub(super) fn parquet(parts: &[PathBuf]) -> Result<Read, ConnectorError> {
-    let mut batches = Vec::new();
-    for path in parts {
-        let file = File::open(path).map_err(|e| io(path, &e))?;
-        let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|e| corrupt(path, e))?;
-        let schema = builder.schema().clone();
-        let reader = builder.build().map_err(|e| corrupt(path, e))?;
-        let mut own = vec![RecordBatch::new_empty(schema)];
-        for batch in reader {
-            own.push(batch.map_err(|e| corrupt(path, e))?);
-        }
-        batches.push(canonical(path, &own)?);
-    }
-    joined(parts, &batches)
+/// The canonical form of a file's schema. It follows from the types alone.
+pub(super) fn canonical_schema(path: &Path, schema: &SchemaRef) -> Result<SchemaRef, ConnectorError> {
+    Ok(canonical(path, &RecordBatch::new_empty(schema.clone()))?.schema())
 }
 
-/// Reads Arrow IPC files as one table.
-pub(super) fn arrow(parts: &[PathBuf]) -> Result<Read, ConnectorError> {
-    let mut batches = Vec::new();
-    for path in parts {
-        let file = File::open(path).map_err(|e| io(path, &e))?;
-        let reader = arrow::ipc::reader::FileReader::try_new(file, None).map_err(|e| corrupt(path, e))?;
-        let mut own = vec![RecordBatch::new_empty(reader.schema())];
-        for batch in reader {
-            own.push(batch.map_err(|e| corrupt(path, e))?);
-        }
-        batches.push(canonical(path, &own)?);
-    }
-    joined(parts, &batches)
-}
-
-fn joined(parts: &[PathBuf], batches: &[RecordBatch]) -> Result<Read, ConnectorError> {
-    let place = parts.first().map(PathBuf::as_path).unwrap_or(Path::new(""));
-    let Some(first) = batches.first() else { return Err(corrupt(place, "there is no file")) };
-    for (path, batch) in parts.iter().zip(batches) {
-        if batch.schema() != first.schema() {
-            return Err(corrupt(path, format!("its columns differ from those of {}", place.display())));
-        }
-    }
-    let batch = concat_batches(&first.schema(), batches).map_err(|e| corrupt(place, e))?;
-    Ok(Read { batch, missing: BTreeMap::new() })
-}
-
-fn canonical(path: &Path, batches: &[RecordBatch]) -> Result<RecordBatch, ConnectorError> {
-    let schema = batches.first().map(RecordBatch::schema).unwrap_or_else(|| Arc::new(Schema::empty()));
-    let whole = concat_batches(&schema, batches).map_err(|e| corrupt(path, e))?;
+/// A batch in canonical form.
+pub(super) fn canonical(path: &Path, batch: &RecordBatch) -> Result<RecordBatch, ConnectorError> {
+    let schema = batch.schema();
     let mut fields = Vec::new();
     let mut columns = Vec::new();
-    for (field, column) in schema.fields().iter().zip(whole.columns()) {
+    for (field, column) in schema.fields().iter().zip(batch.columns()) {
         let (kind, array) = column_of(field, column).map_err(|problem| {
             corrupt(path, format!("column '{}': {problem}", field.name()))
                 .help("leave the column out of the file, or cast it")
@@ -76,7 +34,7 @@ fn canonical(path: &Path, batches: &[RecordBatch]) -> Result<RecordBatch, Connec
         fields.push(kind.field(field.name()));
         columns.push(array);
     }
-    let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(whole.num_rows()));
+    let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
     RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), columns, &options)
         .map_err(|e| corrupt(path, e))
 }
@@ -100,9 +58,7 @@ fn column_of(field: &Field, column: &ArrayRef) -> Result<(Type, ArrayRef), Strin
         }
         DataType::Timestamp(_, zone) => {
             let kind = if zone.is_some() { Type::Timestamp } else { Type::LocalTimestamp };
-            let values =
-                (0..column.len()).map(|row| instant(column, row, kind)).collect::<Result<Vec<_>, _>>()?;
-            return Ok((kind, build(kind, &values)));
+            return Ok((kind, instants(column, kind)?));
         }
         DataType::List(_)
         | DataType::LargeList(_)
@@ -124,19 +80,21 @@ fn cast(column: &ArrayRef, to: &DataType) -> Result<ArrayRef, String> {
     cast_with_options(column, to, &options).map_err(|e| e.to_string())
 }
 
-fn instant(column: &ArrayRef, row: usize, kind: Type) -> Result<Value, String> {
-    if column.is_null(row) {
-        return Ok(Value::Null);
-    }
+/// Times of any unit as exact seconds.
+fn instants(column: &ArrayRef, kind: Type) -> Result<ArrayRef, String> {
     let DataType::Timestamp(unit, _) = column.data_type() else { return Err("not a timestamp".into()) };
-    let (raw, factor) = match unit {
-        TimeUnit::Second => (column.as_primitive::<TimestampSecondType>().value(row), 1_000_000_000),
-        TimeUnit::Millisecond => (column.as_primitive::<TimestampMillisecondType>().value(row), 1_000_000),
-        TimeUnit::Microsecond => (column.as_primitive::<TimestampMicrosecondType>().value(row), 1_000),
-        TimeUnit::Nanosecond => (column.as_primitive::<TimestampNanosecondType>().value(row), 1),
+    let nanos = match unit {
+        TimeUnit::Second => scaled::<TimestampSecondType>(column, 1_000_000_000),
+        TimeUnit::Millisecond => scaled::<TimestampMillisecondType>(column, 1_000_000),
+        TimeUnit::Microsecond => scaled::<TimestampMicrosecondType>(column, 1_000),
+        TimeUnit::Nanosecond => scaled::<TimestampNanosecondType>(column, 1),
     };
-    let nanos = i128::from(raw) * factor;
-    Ok(if kind == Type::Timestamp { Value::Timestamp(nanos) } else { Value::LocalTimestamp(nanos) })
+    Ok(Arc::new(nanos.with_data_type(kind.data_type())))
+}
+
+fn scaled<T: ArrowPrimitiveType<Native = i64>>(column: &ArrayRef, factor: i128) -> Decimal128Array {
+    let raw: &PrimitiveArray<T> = column.as_primitive();
+    raw.unary::<_, Decimal128Type>(|value| i128::from(value) * factor)
 }
 
 /// A nested cell as a list or a map.
