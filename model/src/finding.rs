@@ -1,5 +1,7 @@
 //! What checks say: findings, coverage, verdicts.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -140,10 +142,12 @@ pub struct CheckOutcome {
     pub checked: u64,
     /// How many of them failed (errors only).
     pub failed: u64,
-    /// All findings, or the first of very many: see `totals`.
+    /// All findings, or the first of very many: see `total` and `beyond`.
     pub findings: Vec<Finding>,
     /// How many findings there are in all, also beyond the cap.
     pub total: u64,
+    /// How many errors weren't kept, by kind and column.
+    pub beyond: BTreeMap<(FindingKind, Option<String>), u64>,
     /// What was and was not looked at.
     pub coverage: Coverage,
     /// Set where the check can't decide for a reason of its own.
@@ -183,6 +187,8 @@ impl CheckOutcome {
         }
         if self.findings.len() < FINDINGS_KEPT {
             self.findings.push(finding);
+        } else if finding.level == Level::Error {
+            *self.beyond.entry((finding.kind, finding.column)).or_default() += 1;
         }
     }
 

@@ -1,6 +1,7 @@
 //! Keys: which columns, their canonical byte order, and their text in findings.
 
 use arrow::array::{Array, AsArray, Int64Array, RecordBatch, StringViewArray};
+use arrow::datatypes::Int64Type;
 use jiff::tz::TimeZone;
 
 use crate::column::value_at;
@@ -65,6 +66,41 @@ impl KeySpec {
         }
         keys
     }
+
+    /// The keys of the first and the last row, where each key is greater than the one before.
+    pub fn ends_if_ascending(&self, batch: &RecordBatch) -> Option<Ends> {
+        let rows = batch.num_rows();
+        if rows == 0 {
+            return Some(Ends::Empty);
+        }
+        let key = |row: usize| self.encode_batch(&batch.slice(row, 1)).first().unwrap_or_default().to_vec();
+        let single = match (self.columns.as_slice(), self.read.as_slice()) {
+            ([column], [None]) => batch.column(*column).as_primitive_opt::<Int64Type>(),
+            _ => None,
+        };
+        let kind = |column: &usize| Type::of(batch.schema().field(*column));
+        let ascending = match single {
+            Some(ids) if ids.null_count() == 0 && self.columns.iter().all(|c| kind(c) == Some(Type::Int)) => {
+                ids.values().is_sorted_by(|a, b| a < b)
+            }
+            _ => self.encode_batch(batch).ascend_strictly(),
+        };
+        ascending.then(|| Ends::Keys { first: key(0), last: key(rows - 1) })
+    }
+}
+
+/// Where the keys of a batch begin and end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ends {
+    /// There is no row.
+    Empty,
+    /// The encoded keys of the first and the last row.
+    Keys {
+        /// Of the first.
+        first: Vec<u8>,
+        /// Of the last.
+        last: Vec<u8>,
+    },
 }
 
 /// A key column; the commonest types go without a [`Value`] in between.

@@ -51,6 +51,8 @@ pub struct Run {
     pub finished_at: String,
     /// counterfoil's version.
     pub version: String,
+    /// The most memory that the process held at once, in bytes; `null` where the system doesn't tell.
+    pub peak_rss_bytes: Option<u64>,
 }
 
 /// Which plan.

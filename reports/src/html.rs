@@ -64,10 +64,12 @@ fn snapshots(out: &mut String, report: &Report) -> std::fmt::Result {
     let plan = format!("{} (BLAKE3 {})", report.plan.path, report.plan.blake3);
     let time = format!("{} to {}", run.started_at, run.finished_at);
     let phase = run.phase.as_deref().unwrap_or("all rows");
+    let memory = run.peak_rss_bytes.map_or_else(|| "unknown".into(), view::memory);
     for (name, text) in [
         ("Run", run.id.as_str()),
         ("Phase", phase),
         ("Time", &time),
+        ("Peak memory", &memory),
         ("Plan", &plan),
         ("counterfoil", &run.version),
     ] {

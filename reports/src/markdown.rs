@@ -51,6 +51,9 @@ fn compared(out: &mut String, report: &Report) -> std::fmt::Result {
     writeln!(out, "| run | {} |", cell(&run.id))?;
     writeln!(out, "| phase | {} |", run.phase.as_deref().map_or("all rows".into(), cell))?;
     writeln!(out, "| time | {} to {} |", run.started_at, run.finished_at)?;
+    if let Some(bytes) = run.peak_rss_bytes {
+        writeln!(out, "| peak memory | {} |", view::memory(bytes))?;
+    }
     writeln!(out, "| counterfoil | {} |", run.version)?;
     writeln!(out, "| plan | {} |", cell(&report.plan.path))?;
     writeln!(out, "| plan's BLAKE3 | `{}` |", report.plan.blake3)?;

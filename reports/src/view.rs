@@ -160,3 +160,8 @@ pub(crate) const VERIFY: [&str; 4] = [
     "differences.parquet holds every difference that row_diff found, one row each: any Parquet reader opens it, as does \
      `counterfoil show RUN`.",
 ];
+
+/// Bytes of memory as people say them.
+pub fn memory(bytes: u64) -> String {
+    format!("{} MiB", number(bytes.div_ceil(1 << 20)))
+}

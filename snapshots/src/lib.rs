@@ -7,6 +7,7 @@ mod manifest;
 mod memory;
 mod reader;
 mod sort;
+mod table_file;
 mod writer;
 
 use std::path::PathBuf;

@@ -48,6 +48,11 @@ impl Share {
         true
     }
 
+    /// How many bytes it holds.
+    pub(crate) fn held(&self) -> usize {
+        self.held
+    }
+
     /// Gives all of it back.
     pub(crate) fn clear(&mut self) {
         self.budget.used.fetch_sub(self.held, Ordering::Relaxed);

@@ -1,26 +1,18 @@
 //! Writing a snapshot: to a temporary name, and renamed whole.
 
-use std::fs::{self, File};
-use std::io::Write;
+use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use arrow::array::{Array, RecordBatch};
-use arrow::datatypes::{Schema, SchemaRef};
-use blake3::Hasher;
-use counterfoil_model::table::KeyFacts;
-use counterfoil_model::{KeySpec, Keys, TableFacts, Type};
-use parquet::arrow::ArrowWriter;
-use parquet::basic::Compression;
-use parquet::file::properties::WriterProperties;
-use rayon::prelude::*;
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+use counterfoil_model::{KeySpec, TableFacts};
 
 use crate::SnapshotError;
-use crate::chunk::{Chunk, Cutter};
-use crate::digest::{column_digest, merkle_root};
-use crate::manifest::{ChunkManifest, FORMAT, Manifest, TableManifest};
+use crate::digest::merkle_root;
+use crate::manifest::{FORMAT, Manifest, TableManifest};
 use crate::memory::MemoryBudget;
-use crate::sort::{Block, Order, Run, Sorter};
+use crate::sort::{Block, Order, PULL_ROWS, Sorter};
+use crate::table_file::TableFile;
 
 /// Writes tables into a folder; [`SnapshotWriter::finish`] writes the manifest last, so a folder without one is
 /// no snapshot.
@@ -72,10 +64,10 @@ impl SnapshotWriter {
     ///
     /// # Errors
     /// Where a column isn't canonical or the disk refuses, and what the rows themselves give.
-    pub fn write_table<E: From<SnapshotError>>(
+    pub fn write_table<E: From<SnapshotError> + Send>(
         &self,
         table: NewTable<'_>,
-        rows: impl Iterator<Item = Result<RecordBatch, E>>,
+        rows: impl Iterator<Item = Result<RecordBatch, E>> + Send,
     ) -> Result<TableManifest, E> {
         let order = Order::new(&table.schema, table.key);
         let scratch = self.folder.join(format!("sort-{:04}", table.number));
@@ -83,51 +75,67 @@ impl SnapshotWriter {
         let mut file = TableFile::create(&self.folder, &table)?;
         let mut stage = Stage::InOrder;
         let mut last: Vec<u8> = Vec::new();
-        for batch in rows {
-            let batch = batch?;
-            if batch.num_rows() == 0 {
-                continue;
+        let mut rows = rows;
+        loop {
+            // What is complete goes to disk while the next rows come.
+            let (next, written) = rayon::join(
+                || pull(&mut rows, &order),
+                || file.write_complete().and_then(|()| sorter.spill()),
+            );
+            written?;
+            if next.is_empty() {
+                break;
             }
-            let keys = order.keys(&batch);
-            let follows = last.is_empty() || keys.first().is_some_and(|first| last.as_slice() < first);
-            let in_order = follows && keys.ascend_strictly();
-            last.clear();
-            last.extend_from_slice(keys.last().unwrap_or_default());
-            let block = (batch, keys);
-            stage = match stage {
-                Stage::Streaming if in_order => {
-                    file.push(&block)?;
-                    Stage::Streaming
-                }
-                Stage::Streaming => {
-                    // What was written so far is in order: it becomes a run among others.
-                    sorter.add_run(file.into_run()?);
-                    file = TableFile::create(&self.folder, &table)?;
-                    sort(&mut sorter, block)?;
-                    Stage::Unordered
-                }
-                Stage::InOrder if in_order => {
-                    if sorter.has_room(&block) {
+            for block in next {
+                let block = block?;
+                let (_, keys) = &block;
+                let follows = last.is_empty() || keys.first().is_some_and(|first| last.as_slice() < first);
+                let in_order = follows && keys.ascend_strictly();
+                last.clear();
+                last.extend_from_slice(keys.last().unwrap_or_default());
+                stage = match stage {
+                    Stage::InOrder
+                        if in_order && sorter.held() < HELD_IN_ORDER && sorter.has_room(&block) =>
+                    {
                         sorter.hold(block);
                         Stage::InOrder
-                    } else {
+                    }
+                    Stage::InOrder if in_order => {
                         sorter.take_held().iter().try_for_each(|held| file.push(held))?;
                         file.push(&block)?;
                         Stage::Streaming
                     }
-                }
-                Stage::InOrder | Stage::Unordered => {
-                    sort(&mut sorter, block)?;
-                    Stage::Unordered
-                }
-            };
+                    Stage::Streaming if in_order => {
+                        file.push(&block)?;
+                        Stage::Streaming
+                    }
+                    Stage::Streaming => {
+                        // What was written so far is in order: it becomes a run among others.
+                        sorter.add_run(file.into_run()?);
+                        file = TableFile::create(&self.folder, &table)?;
+                        sorter.sort(block)?;
+                        Stage::Unordered
+                    }
+                    Stage::InOrder | Stage::Unordered => {
+                        sorter.sort(block)?;
+                        Stage::Unordered
+                    }
+                };
+            }
         }
         match stage {
             Stage::Streaming => {}
             Stage::InOrder => sorter.take_held().iter().try_for_each(|held| file.push(held))?,
             Stage::Unordered => {
-                for block in sorter.finish()? {
-                    file.push(&block?)?;
+                let mut ordered = sorter.finish()?;
+                loop {
+                    let (next, written) = rayon::join(|| ordered.pull(), || file.write_complete());
+                    written?;
+                    let next = next?;
+                    if next.is_empty() {
+                        break;
+                    }
+                    next.iter().try_for_each(|block| file.push(block))?;
                 }
             }
         }
@@ -171,143 +179,39 @@ impl SnapshotWriter {
     }
 }
 
+/// So many bytes in order, and the rest probably is too: from there on rows are written as they come.
+const HELD_IN_ORDER: usize = 32 << 20;
+
 /// How the rows of a table came so far.
 enum Stage {
     /// In order, and held in memory.
     InOrder,
-    /// In order, and more than memory holds: they are written as they come.
+    /// In order for long: they are written as they come.
     Streaming,
     /// Not in order: they are sorted.
     Unordered,
 }
 
-fn sort(sorter: &mut Sorter, block: Block) -> Result<(), SnapshotError> {
-    if !sorter.has_room(&block) {
-        sorter.spill()?;
-        // Alone, a block has room whatever it takes.
-        sorter.has_room(&block);
-    }
-    sorter.hold(block);
-    Ok(())
-}
-
-/// The Parquet file of a table that is being written.
-struct TableFile {
-    file: String,
-    path: PathBuf,
-    writer: ArrowWriter<Hashed>,
-    cutter: Cutter,
-    types: Vec<Type>,
-    key: Vec<usize>,
-    chunks: Vec<ChunkManifest>,
-    rows: u64,
-}
-
-impl TableFile {
-    fn create(folder: &Path, table: &NewTable<'_>) -> Result<Self, SnapshotError> {
-        let types = types(table.name, &table.schema)?;
-        let file = format!("tables/{:04}.parquet", table.number);
-        let path = folder.join(&file);
-        let io = |source| SnapshotError::Io { action: "create", path: path.clone(), source };
-        let out = Hashed { file: File::create(&path).map_err(io)?, hasher: Hasher::new() };
-        let schema = Arc::new(Schema::new(table.schema.fields().clone()));
-        let writer = ArrowWriter::try_new(out, schema, Some(properties())).map_err(|e| storage(&path, &e))?;
-        Ok(Self {
-            file,
-            writer,
-            path,
-            cutter: Cutter::new(table.schema.clone()),
-            types,
-            key: table.key.map(|k| k.columns.clone()).unwrap_or_default(),
-            chunks: Vec::new(),
-            rows: 0,
-        })
-    }
-
-    /// Takes rows that follow those before.
-    fn push(&mut self, (batch, keys): &(RecordBatch, Keys)) -> Result<(), SnapshotError> {
-        let chunks = self.cutter.push(batch, keys).map_err(SnapshotError::Sort)?;
-        chunks.into_iter().try_for_each(|chunk| self.write(chunk))
-    }
-
-    fn write(&mut self, chunk: Chunk) -> Result<(), SnapshotError> {
-        let batch = &chunk.batch;
-        let digests: Vec<String> =
-            batch.columns().par_iter().zip(&self.types).map(|(c, t)| hex(&column_digest(c, *t))).collect();
-        let failed = |e| storage(&self.path, &e);
-        self.writer.write(batch).and_then(|()| self.writer.flush()).map_err(failed)?;
-        let keys: Vec<&dyn Array> = self.key.iter().map(|c| batch.column(*c).as_ref()).collect();
-        let nulls = match keys.iter().any(|k| k.null_count() > 0) {
-            true => (0..batch.num_rows()).filter(|row| keys.iter().any(|k| k.is_null(*row))).count(),
-            false => 0,
-        };
-        self.rows += batch.num_rows() as u64;
-        self.chunks.push(ChunkManifest {
-            rows: batch.num_rows() as u64,
-            keys: KeyFacts { unique: chunk.unique, nulls: nulls as u64 },
-            digests,
-        });
-        Ok(())
-    }
-
-    fn last_chunk(&mut self) -> Result<(), SnapshotError> {
-        match self.cutter.finish().map_err(SnapshotError::Sort)? {
-            Some(chunk) => self.write(chunk),
-            None => Ok(()),
+/// The next rows with their keys, about as many as a chunk has; none at the end.
+fn pull<E>(rows: &mut impl Iterator<Item = Result<RecordBatch, E>>, order: &Order) -> Vec<Result<Block, E>> {
+    let mut blocks = Vec::new();
+    let mut count = 0;
+    while count < PULL_ROWS {
+        match rows.next() {
+            None => break,
+            Some(Ok(batch)) if batch.num_rows() == 0 => {}
+            Some(Ok(batch)) => {
+                count += batch.num_rows();
+                let keys = order.keys(&batch);
+                blocks.push(Ok((batch, keys)));
+            }
+            Some(Err(error)) => {
+                blocks.push(Err(error));
+                break;
+            }
         }
     }
-
-    /// Closes the file and hands its rows over for sorting.
-    fn into_run(mut self) -> Result<Run, SnapshotError> {
-        self.last_chunk()?;
-        self.writer.close().map_err(|e| storage(&self.path, &e))?;
-        let run = self.path.with_extension("run");
-        let io = |source| SnapshotError::Io { action: "rename", path: self.path.clone(), source };
-        fs::rename(&self.path, &run).map_err(io)?;
-        Ok(Run::parquet(run))
-    }
-
-    fn finish(mut self, table: NewTable<'_>) -> Result<TableManifest, SnapshotError> {
-        self.last_chunk()?;
-        self.writer.finish().map_err(|e| storage(&self.path, &e))?;
-        let name = |field: &arrow::datatypes::FieldRef| field.name().clone();
-        let fields = table.schema.fields();
-        let mut manifest = TableManifest {
-            name: table.name.into(),
-            blake3: self.writer.inner().hasher.finalize().to_hex().to_string(),
-            file: self.file,
-            rows: self.rows,
-            key: self.key.iter().map(|c| name(&fields[*c])).collect(),
-            facts: table.facts,
-            columns: fields.iter().zip(&self.types).map(|(f, t)| (name(f), t.to_string())).collect(),
-            chunks: self.chunks,
-            root: String::new(),
-        };
-        manifest.root = hex(&manifest.computed_root());
-        Ok(manifest)
-    }
-}
-
-/// A file whose bytes are digested as they are written.
-struct Hashed {
-    file: File,
-    hasher: Hasher,
-}
-
-impl Write for Hashed {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        let written = self.file.write(bytes)?;
-        self.hasher.update(&bytes[..written]);
-        Ok(written)
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        self.file.flush()
-    }
-}
-
-fn storage(path: &Path, error: &dyn std::fmt::Display) -> SnapshotError {
-    SnapshotError::Storage { action: "write", path: path.into(), problem: error.to_string() }
+    blocks
 }
 
 impl TableManifest {
@@ -325,22 +229,6 @@ impl Manifest {
     pub(crate) fn computed_root(&self) -> [u8; 32] {
         merkle_root(self.tables.iter().map(|t| (t.name.as_str(), unhex(&t.root))))
     }
-}
-
-fn types(table: &str, schema: &SchemaRef) -> Result<Vec<Type>, SnapshotError> {
-    let not_canonical =
-        |column: &str| SnapshotError::NotCanonical { table: table.into(), column: column.into() };
-    schema.fields().iter().map(|f| Type::of(f).ok_or_else(|| not_canonical(f.name()))).collect()
-}
-
-fn properties() -> WriterProperties {
-    WriterProperties::builder()
-        // Measured: LZ4 without dictionaries reads back in two thirds of zstd's time (10 M rows, 10 columns).
-        .set_compression(Compression::LZ4_RAW)
-        .set_dictionary_enabled(false)
-        .set_max_row_group_row_count(None)
-        .set_created_by("counterfoil".into())
-        .build()
 }
 
 /// Hexadecimal digits.

@@ -17,6 +17,7 @@ Examples:
   counterfoil run plan.yaml
   counterfoil run plan.yaml --out runs/monday
   counterfoil run plan.yaml --set gate.pass_rate=99% --quiet
+  counterfoil run plan.yaml --stop-after 100
   counterfoil run plan.yaml --json | jq .gate
 
 Exit codes: 1 failed checks break the gate; 2 it could not be decided; 0 otherwise.")]
@@ -32,6 +33,9 @@ pub struct RunArgs {
     /// Set a value of the plan, as in `--set gate.pass_rate=99%`
     #[arg(long, value_name = "PATH=VALUE")]
     set: Vec<String>,
+    /// Stop comparing a table after so many differences; what is left counts as not compared
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    stop_after: Option<u64>,
 }
 
 /// Does the run and prints its summary.
@@ -42,6 +46,7 @@ pub fn run(args: &RunArgs, common: &Common) -> Result<u8, Error> {
         phase: args.phase.clone(),
         set: args.set.clone(),
         out: args.out.clone(),
+        stop_after: args.stop_after,
         memory: common.budget(),
         progress: Progress::new(common.quiet || common.json),
     };

@@ -69,6 +69,7 @@ pub fn report(parts: Assembly<'_>) -> Report {
             started_at: parts.started_at,
             finished_at: now(),
             version: env!("CARGO_PKG_VERSION").into(),
+            peak_rss_bytes: super::memory::peak(),
         },
         plan: PlanIdentity {
             name: plan.name.clone(),

@@ -95,6 +95,8 @@ pub struct Context<'a> {
     pub scratch: PathBuf,
     /// The plan's waivers.
     pub waivers: &'a Waivers,
+    /// The findings after which `row_diff` ends.
+    pub stop_after: Option<u64>,
 }
 
 /// A check's result, and the part of the differences it wrote.
@@ -118,7 +120,13 @@ pub fn run(ready: &Ready, number: usize, mask: &Mask, context: &Context<'_>) -> 
         context.pairs.get(&ready.table).ok_or_else(|| broken("its table was not compared".into()))?;
     let path = context.scratch.join(format!("differences-{number:04}.parquet"));
     let mut part = Part::create(&path, &ready.table, mask.clone())?;
-    let mut input = Input { pair, pairs: context.pairs, differences: &mut part, files: context.files };
+    let mut input = Input {
+        pair,
+        pairs: context.pairs,
+        differences: &mut part,
+        files: context.files,
+        stop_after: context.stop_after,
+    };
     let outcome = ready.check.run(&mut input).map_err(|e| match e {
         CheckError::Options(message) => {
             let message = format!("check '{}': {message}", ready.id);

@@ -9,6 +9,7 @@ pub mod differences;
 mod gate;
 mod log;
 mod mask;
+mod memory;
 mod pairing;
 mod progress;
 mod references;
@@ -49,6 +50,8 @@ pub struct Options {
     pub set: Vec<String>,
     /// The run's folder; `None`: `runs/<name>-<UTC time>`.
     pub out: Option<PathBuf>,
+    /// `row_diff` ends after so many findings in a table, and says that it was stopped.
+    pub stop_after: Option<u64>,
     /// How much memory sorting may take.
     pub memory: MemoryBudget,
     /// What to show while it runs.
@@ -102,6 +105,7 @@ pub fn run(loaded: &Loaded, options: &Options) -> Result<Finished, Error> {
         files: &files,
         scratch: folder.scratch(),
         waivers: &waivers,
+        stop_after: options.stop_after,
     };
     let bar = options.progress.bar("Checking", ready.len() as u64);
     let done: Vec<checks::Done> = ready

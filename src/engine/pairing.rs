@@ -7,6 +7,7 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use counterfoil_mapping::Expected;
+use counterfoil_model::key::Ends;
 use counterfoil_model::names::suggestion;
 use counterfoil_model::pair::{ColumnPair, Identities, PairKey, TablePair, Unpaired};
 use counterfoil_model::plan::{ColumnPlan, Defaults, TablePlan, Unicode};
@@ -16,6 +17,7 @@ use counterfoil_model::{KeySpec, ReadAs, Table, TableFacts, Type};
 use counterfoil_plan::Loaded;
 use counterfoil_snapshots::{NewTable, SnapshotTable, SnapshotWriter};
 use jiff::tz::TimeZone;
+use rayon::prelude::*;
 
 use super::view::Seen;
 use crate::error::Error;
@@ -343,8 +345,12 @@ fn keyed(parts: &Parts<'_>, columns: &[ColumnPair], key: &Key) -> Result<Keyed, 
     };
     let (expected_key, actual_key) = (spec(|p| p.expected), spec(|p| p.actual));
     let derived = parts.expected.rows.table(&parts.plan.name.value);
-    let expected = ordered(parts, Side::Expected, derived, &expected_key)?;
-    let actual = ordered(parts, Side::Actual, parts.actual.table.clone(), &actual_key)?;
+    let stored = parts.actual.table.clone();
+    let (expected, actual) = rayon::join(
+        || ordered(parts, Side::Expected, derived, &expected_key),
+        || ordered(parts, Side::Actual, stored, &actual_key),
+    );
+    let (expected, actual) = (expected?, actual?);
     let schema = actual.schema();
     let shown = key.shown.as_ref().map(|names| names.iter().filter_map(|n| position(&schema, n)).collect());
     let pair_key = PairKey { expected: expected_key, actual: actual_key, names: key.names.clone(), shown };
@@ -408,20 +414,31 @@ fn stands_in_order(table: &dyn Table, key: &KeySpec) -> Result<bool, Error> {
     columns.dedup();
     let place = |c: &usize| columns.binary_search(c).unwrap_or(0);
     let spec = KeySpec { columns: key.columns.iter().map(place).collect(), ..key.clone() };
-    let mut last: Vec<u8> = Vec::new();
-    for chunk in 0..table.chunks() {
+    let ends = |chunk: usize| {
         let batch = table.read(chunk, Some(&columns)).map_err(|e| Error::other(e.to_string(), None))?;
-        let keys = spec.encode_batch(&batch);
-        let follows = last.is_empty() || keys.first().is_none_or(|first| last.as_slice() < first);
-        if !follows || !keys.ascend_strictly() {
-            return Ok(false);
+        Ok(spec.ends_if_ascending(&batch))
+    };
+    let mut last: Vec<u8> = Vec::new();
+    let mut chunk = 0;
+    while chunk < table.chunks() {
+        // The first chunk alone: what isn't in order mostly shows there.
+        let until = if chunk == 0 { 1 } else { (chunk + CHUNKS_AT_ONCE).min(table.chunks()) };
+        let read: Vec<Option<Ends>> =
+            (chunk..until).into_par_iter().map(ends).collect::<Result<_, Error>>()?;
+        for ends in read {
+            match ends {
+                Some(Ends::Empty) => {}
+                Some(Ends::Keys { first, last: next }) if last.is_empty() || last < first => last = next,
+                _ => return Ok(false),
+            }
         }
-        if let Some(key) = keys.last() {
-            last = key.to_vec();
-        }
+        chunk = until;
     }
     Ok(true)
 }
+
+/// Chunks whose keys are in memory at once.
+const CHUNKS_AT_ONCE: usize = 16;
 
 /// Some columns of a table, ordered by a key, on disk.
 fn write(

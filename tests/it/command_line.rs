@@ -137,3 +137,25 @@ fn the_catalogue_lists_validators_and_suggests_names() {
     assert_eq!(ran.code, 2);
     assert!(ran.stderr.contains("did you mean 'orphan'"), "{}", ran.stderr);
 }
+
+#[test]
+fn a_run_that_is_stopped_is_never_taken_for_a_whole_one() {
+    let twins = Twins::new(
+        "CREATE TABLE t(id INTEGER PRIMARY KEY, x); WITH n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 500)
+         INSERT INTO t SELECT i, 1 FROM n;",
+        "CREATE TABLE t(id INTEGER PRIMARY KEY, x); WITH n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 500)
+         INSERT INTO t SELECT i, 2 FROM n;",
+        "  t: { from: old.t, checks: [row_diff] }\n",
+    );
+    let ran = twins.run(&["--stop-after", "20", "--json"]);
+    assert_eq!(ran.code, 1, "{}", ran.stderr);
+    let report: Value = serde_json::from_str(&ran.stdout).expect("a report");
+    assert_eq!(report["checks"][0]["total"], 20);
+    assert_eq!(report["coverage"]["verdict"], "inconclusive");
+    let gap = &report["coverage"]["not_compared"][0];
+    assert_eq!((&gap["cells"], &gap["ignored"]), (&480.into(), &false.into()));
+    assert_eq!(gap["reason"], "inconclusive: stopped after 20 findings");
+    assert!(report["run"]["peak_rss_bytes"].as_u64().is_none_or(|bytes| bytes > 1 << 20));
+    let ran = twins.run(&["--stop-after", "0"]);
+    assert_eq!(ran.code, 2);
+}

@@ -34,6 +34,8 @@ pub struct Input<'a> {
     pub differences: &'a mut dyn DifferenceSink,
     /// The folder of the plan, for options that name files; already read by the engine where needed.
     pub files: &'a dyn FileStore,
+    /// `row_diff` ends after so many findings, and says that it was stopped.
+    pub stop_after: Option<u64>,
 }
 
 /// Files that options name (a JSON Schema, a store that paths point into). The engine does the I/O.

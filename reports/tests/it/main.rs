@@ -66,6 +66,7 @@ fn report() -> Report {
             started_at: "2026-01-05T10:00:00Z".into(),
             finished_at: "2026-01-05T10:00:03Z".into(),
             version: "0.0.0".into(),
+            peak_rss_bytes: Some(44_040_192),
         },
         plan: PlanIdentity {
             name: "nasty & <b>".into(),

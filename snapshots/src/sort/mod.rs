@@ -6,12 +6,12 @@ mod run;
 
 use std::path::{Path, PathBuf};
 
-use arrow::array::RecordBatch;
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use arrow::compute::interleave_record_batch;
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{DataType, SchemaRef};
 use arrow::error::ArrowError;
 use counterfoil_model::{KeySpec, Keys, Type, key, value_at};
-use rayon::slice::ParallelSliceMut;
+use rayon::prelude::*;
 
 use crate::SnapshotError;
 use crate::memory::{MemoryBudget, Share};
@@ -23,6 +23,10 @@ pub(crate) type Block = (RecordBatch, Keys);
 
 /// Rows that are put out at once.
 const OUT_ROWS: usize = 8_192;
+/// Rows that are taken in at once: about a chunk.
+pub(crate) const PULL_ROWS: usize = 1 << 16;
+/// Runs that are sorted and written at once.
+const MAX_PARTS: usize = 8;
 /// Runs that are merged at once; each has a batch in memory.
 const FAN_IN: usize = 64;
 
@@ -60,6 +64,8 @@ pub(crate) struct Sorter {
     scratch: PathBuf,
     share: Share,
     blocks: Vec<Block>,
+    /// Blocks that go to disk with the next [`Sorter::spill`].
+    full: Vec<Block>,
     runs: Vec<Run>,
     made: usize,
 }
@@ -68,17 +74,42 @@ impl Sorter {
     /// A sorter that spills into a folder of its own, which it makes when it has to.
     pub(crate) fn new(order: Order, schema: SchemaRef, scratch: &Path, budget: &MemoryBudget) -> Self {
         let share = budget.share();
-        Self { order, schema, scratch: scratch.into(), share, blocks: Vec::new(), runs: Vec::new(), made: 0 }
+        let scratch = scratch.into();
+        Self {
+            order,
+            schema,
+            scratch,
+            share,
+            blocks: Vec::new(),
+            full: Vec::new(),
+            runs: Vec::new(),
+            made: 0,
+        }
     }
 
-    /// Whether there is room for a block; a block for which there is none is taken after [`Sorter::spill`].
-    pub(crate) fn has_room(&mut self, (batch, keys): &Block) -> bool {
-        // Sorting adds sixteen bytes a row for the order.
-        self.share.take(batch.get_array_memory_size() + keys.memory() + 16 * batch.num_rows())
+    /// Whether there is room for a block, which is then taken.
+    pub(crate) fn has_room(&mut self, block: &Block) -> bool {
+        self.share.take(memory_of(block))
+    }
+
+    /// How many bytes are held.
+    pub(crate) fn held(&self) -> usize {
+        self.share.held()
     }
 
     pub(crate) fn hold(&mut self, block: Block) {
         self.blocks.push(block);
+    }
+
+    /// Takes a block that is to be sorted. Where there is no room for it, what is held goes to disk with the next
+    /// [`Sorter::spill`].
+    pub(crate) fn sort(&mut self, block: Block) -> Result<(), SnapshotError> {
+        if !self.full.is_empty() || self.has_room(&block) {
+            self.hold(block);
+            return Ok(());
+        }
+        self.full = std::mem::replace(&mut self.blocks, vec![block]);
+        Ok(())
     }
 
     /// What is held, where it was held in order.
@@ -92,50 +123,79 @@ impl Sorter {
         self.runs.push(run);
     }
 
-    /// Sorts what is held and writes it to disk.
+    /// Sorts what there was no more room beside, and writes it to disk: as several runs at once.
     pub(crate) fn spill(&mut self) -> Result<(), SnapshotError> {
-        if self.blocks.is_empty() {
+        if self.full.is_empty() {
             return Ok(());
         }
-        let sorted = Sorted::new(std::mem::take(&mut self.blocks));
-        let run = self.write_run(sorted)?;
+        let mut blocks = std::mem::take(&mut self.full);
+        self.make_scratch()?;
+        let size = blocks.len().div_ceil(rayon::current_num_threads().min(MAX_PARTS));
+        let mut parts = Vec::new();
+        while !blocks.is_empty() {
+            let rest = blocks.split_off(size.min(blocks.len()));
+            parts.push((self.next_path(), std::mem::replace(&mut blocks, rest)));
+        }
+        let schema = &self.schema;
+        let write = |(path, blocks): (PathBuf, Vec<Block>)| Run::write(path, schema, Sorted::new(blocks));
+        let runs: Vec<Run> = parts.into_par_iter().map(write).collect::<Result<_, _>>()?;
+        self.runs.extend(runs);
         self.share.clear();
-        self.runs.push(run);
+        // A little was taken in the meantime.
+        for block in &self.blocks {
+            self.share.take(memory_of(block));
+        }
         Ok(())
     }
 
-    fn write_run(
-        &mut self,
-        rows: impl Iterator<Item = Result<Block, SnapshotError>>,
-    ) -> Result<Run, SnapshotError> {
-        if self.made == 0 {
-            // An attempt that was given up may have left some.
-            let _ = std::fs::remove_dir_all(&self.scratch);
-            std::fs::create_dir(&self.scratch).map_err(|source| SnapshotError::Io {
-                action: "create",
-                path: self.scratch.clone(),
-                source,
-            })?;
+    fn make_scratch(&self) -> Result<(), SnapshotError> {
+        if self.made > 0 {
+            return Ok(());
         }
-        let path = self.scratch.join(format!("run-{:06}.arrow", self.made));
+        // An attempt that was given up may have left some.
+        let _ = std::fs::remove_dir_all(&self.scratch);
+        std::fs::create_dir(&self.scratch).map_err(|source| SnapshotError::Io {
+            action: "create",
+            path: self.scratch.clone(),
+            source,
+        })
+    }
+
+    fn next_path(&mut self) -> PathBuf {
         self.made += 1;
-        Run::write(path, &self.schema, rows)
+        self.scratch.join(format!("run-{:06}.arrow", self.made))
     }
 
     /// All rows in order.
     pub(crate) fn finish(mut self) -> Result<Ordered, SnapshotError> {
+        self.spill()?;
         if self.runs.is_empty() {
             return Ok(Ordered::Memory(Sorted::new(std::mem::take(&mut self.blocks)), self.share));
         }
+        self.full = std::mem::take(&mut self.blocks);
         self.spill()?;
         while self.runs.len() > FAN_IN {
             let first: Vec<Run> = self.runs.drain(..FAN_IN).collect();
             let merged = Merge::new(first, self.order.clone())?;
-            let run = self.write_run(merged)?;
+            let run = Run::write(self.next_path(), &self.schema, merged)?;
             self.runs.push(run);
         }
         Ok(Ordered::Disk(Box::new(Merge::new(self.runs, self.order)?)))
     }
+}
+
+/// What a block takes of memory. Views may point into buffers that other blocks share: only what they point at counts.
+/// Sorting adds sixteen bytes a row for the order.
+fn memory_of((batch, keys): &Block) -> usize {
+    let long = |lengths: &mut dyn Iterator<Item = u32>| -> usize {
+        lengths.filter(|l| *l > 12).map(|l| l as usize).sum::<usize>() + 16 * batch.num_rows()
+    };
+    let column = |column: &ArrayRef| match column.data_type() {
+        DataType::Utf8View => long(&mut column.as_string_view().lengths()),
+        DataType::BinaryView => long(&mut column.as_binary_view().lengths()),
+        _ => column.to_data().get_slice_memory_size().unwrap_or_else(|_| column.get_array_memory_size()),
+    };
+    batch.columns().iter().map(column).sum::<usize>() + keys.memory() + 16 * batch.num_rows()
 }
 
 /// Rows in order, from memory or from disk.
@@ -144,13 +204,12 @@ pub(crate) enum Ordered {
     Disk(Box<Merge>),
 }
 
-impl Iterator for Ordered {
-    type Item = Result<Block, SnapshotError>;
-
-    fn next(&mut self) -> Option<Self::Item> {
+impl Ordered {
+    /// The next rows, about as many as a chunk has; none at the end.
+    pub(crate) fn pull(&mut self) -> Result<Vec<Block>, SnapshotError> {
         match self {
-            Self::Memory(sorted, _) => sorted.next(),
-            Self::Disk(merge) => merge.next(),
+            Self::Memory(sorted, _) => sorted.pull(),
+            Self::Disk(merge) => merge.take(PULL_ROWS / OUT_ROWS).collect(),
         }
     }
 }
@@ -197,6 +256,16 @@ impl Sorted {
         let at: Vec<(usize, usize)> = places.iter().map(|p| (p.block as usize, p.row as usize)).collect();
         let keys = at.iter().map(|(block, row)| self.keys[*block].get(*row)).collect();
         Ok((interleave_record_batch(&batches, &at)?, keys))
+    }
+}
+
+impl Sorted {
+    /// The next rows, gathered at once.
+    fn pull(&mut self) -> Result<Vec<Block>, SnapshotError> {
+        let end = (self.next + PULL_ROWS).min(self.places.len());
+        let start = std::mem::replace(&mut self.next, end);
+        let blocks = self.places[start..end].par_chunks(OUT_ROWS).map(|places| self.block(places));
+        blocks.collect::<Result<_, _>>().map_err(SnapshotError::Sort)
     }
 }
 

@@ -25,6 +25,8 @@ pub(super) struct Cursor<'a> {
     row: usize,
     rows: usize,
     last: Vec<u8>,
+    /// Rows of the chunks up to the one at hand.
+    before: u64,
 }
 
 impl<'a> Cursor<'a> {
@@ -46,6 +48,7 @@ impl<'a> Cursor<'a> {
             row: 0,
             rows: 0,
             last: Vec::new(),
+            before: 0,
         }
     }
 
@@ -81,6 +84,7 @@ impl<'a> Cursor<'a> {
                 return Err(CheckError::Other(format!("table '{}' is not in key order", self.table.name())));
             }
             (self.row, self.rows) = (0, batch.num_rows());
+            self.before += batch.num_rows() as u64;
             self.batch = Some(batch);
         }
         Ok(true)
@@ -138,6 +142,13 @@ impl<'a> Cursor<'a> {
     /// How many rows the chunk at hand still has.
     pub(super) fn remaining(&self) -> usize {
         self.rows - self.row
+    }
+
+    /// How many rows the table still has.
+    pub(super) fn rest(&self) -> u64 {
+        let chunks = self.next_chunk..self.table.chunks();
+        let known: Option<u64> = chunks.map(|chunk| self.table.rows_of(chunk)).sum();
+        known.unwrap_or_else(|| self.table.rows().saturating_sub(self.before)) + self.remaining() as u64
     }
 
     pub(super) fn row(&self) -> usize {

@@ -21,13 +21,19 @@ impl Diff<'_> {
     ) -> Result<(), CheckError> {
         self.null_keys(actual, 0..there);
         if self.pair.key.is_none() {
-            // In a bag the key is the whole row: rows of one key are equal, and only their number counts.
-            let both = here.min(there);
-            self.matched(both);
-            for row in both..here {
+            // In a bag the key is the whole row: rows of one key are equal, and only their number counts. But zeros that
+            // differ in sign are one key.
+            let (left, right) = if self.columns.iter().any(|c| c.column.settings.exact_bits) {
+                self.pair_equal((expected, here), (actual, there))
+            } else {
+                let both = here.min(there);
+                self.matched(both);
+                ((both..here).collect(), (both..there).collect())
+            };
+            for row in left {
                 self.whole_row(FindingKind::MissingInTarget, expected, row, false, input)?;
             }
-            for row in both..there {
+            for row in right {
                 self.whole_row(FindingKind::ExtraInTarget, actual, row, true, input)?;
             }
             return Ok(());

@@ -117,7 +117,7 @@ impl<'a> Diff<'a> {
             self.actual_key,
             compared(|c| c.actual).into_iter().chain(shown),
         );
-        loop {
+        while !self.stopped(input, &expected, &actual) {
             if self.compare_by_digest(&mut expected, &mut actual, input)? {
                 continue;
             }
@@ -127,7 +127,7 @@ impl<'a> Diff<'a> {
                     let run = Cursor::common_run(&expected, &actual);
                     if run > 0 {
                         let all: Vec<usize> = (0..self.columns.len()).collect();
-                        self.compare_run(&expected, &actual, run, &all, input)?;
+                        let run = self.compare_run(&expected, &actual, run, &all, input)?;
                         expected.advance(run);
                         actual.advance(run);
                     } else {
@@ -141,6 +141,8 @@ impl<'a> Diff<'a> {
                     let missing = has_expected && (!has_actual || expected.key() < actual.key());
                     let side = if missing { &mut expected } else { &mut actual };
                     let count = side.group();
+                    let left = self.left(input).unwrap_or(u64::MAX);
+                    let count = count.min(usize::try_from(left).unwrap_or(usize::MAX));
                     for row in 0..count {
                         let kind = match (missing, row) {
                             (true, 0) => FindingKind::MissingInTarget,
@@ -156,6 +158,35 @@ impl<'a> Diff<'a> {
                 }
             }
         }
+        Ok(())
+    }
+
+    /// How many findings there may still be; `None`: any number.
+    fn left(&self, input: &Input<'_>) -> Option<u64> {
+        input.stop_after.map(|most| most.saturating_sub(self.outcome.failed))
+    }
+
+    /// Whether there were as many findings as were asked for; then what is left is a gap.
+    fn stopped(&mut self, input: &Input<'_>, expected: &Cursor<'_>, actual: &Cursor<'_>) -> bool {
+        if self.left(input) != Some(0) {
+            return false;
+        }
+        let rest = expected.rest().max(actual.rest());
+        if rest > 0 {
+            self.outcome.coverage.not_compared.push(NotCompared {
+                table: self.pair.name.clone(),
+                column: None,
+                cells: rest,
+                reason: format!(
+                    "inconclusive: stopped after {}",
+                    count(self.outcome.failed, "finding", "findings")
+                ),
+                ignored: false,
+            });
+            self.outcome.undecided =
+                Some(format!("inconclusive: stopped, {} not compared", count(rest, "row was", "rows were")));
+        }
+        true
     }
 
     fn finish(mut self) -> CheckOutcome {

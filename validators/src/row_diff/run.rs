@@ -32,7 +32,7 @@ impl Diff<'_> {
             false => None,
         };
         let keys_agree = key_e.columns.iter().zip(&key_a.columns).all(|(ec, ac)| equal(*ec, *ac));
-        let (Some(facts), Some(rows), true) = (facts, pair.actual.rows_of(a), keys_agree) else {
+        let (Some(facts), Some(mut rows), true) = (facts, pair.actual.rows_of(a), keys_agree) else {
             return Ok(false);
         };
         let differs = |at: &usize| {
@@ -61,10 +61,10 @@ impl Diff<'_> {
                 let problem = format!("the chunks of '{}' don't hold what their digests say", pair.name);
                 return Err(CheckError::Other(problem));
             }
-            let run = actual.remaining();
-            self.compare_run(expected, actual, run, &differing, input)?;
-            expected.advance(run);
-            actual.advance(run);
+            rows = self.compare_run(expected, actual, actual.remaining(), &differing, input)? as u64;
+            // Only the end comes after a part: the rest of the chunk has no keys to go on with.
+            expected.advance(rows as usize);
+            actual.advance(rows as usize);
         }
         let same = (0..self.columns.len()).filter(|at| !differing.contains(at));
         for at in same {
@@ -74,7 +74,8 @@ impl Diff<'_> {
         Ok(true)
     }
 
-    /// A run of rows whose keys agree one to one: whole columns at once.
+    /// A run of rows whose keys agree one to one: whole columns at once. Gives the number of rows that were compared:
+    /// fewer than the run has, where the findings that were asked for are found.
     pub(super) fn compare_run(
         &mut self,
         expected: &Cursor<'_>,
@@ -82,7 +83,7 @@ impl Diff<'_> {
         run: usize,
         columns: &[usize],
         input: &mut Input<'_>,
-    ) -> Result<(), CheckError> {
+    ) -> Result<usize, CheckError> {
         let all = &self.columns;
         let compared: Vec<Column> = columns
             .par_iter()
@@ -114,8 +115,14 @@ impl Diff<'_> {
             self.unreadable += column.unreadable;
             changed.extend(column.changed.into_iter().map(|(row, rule)| (row, column.at, rule)));
         }
-        self.outcome.coverage.cells += (run * columns.len()) as u64;
         changed.sort_unstable_by_key(|(row, column, _)| (*row, *column));
+        let mut run = run;
+        let most = self.left(input).and_then(|left| usize::try_from(left).ok());
+        if let Some((last, ..)) = most.and_then(|most| changed.get(most.saturating_sub(1))) {
+            run = last + 1;
+            changed.retain(|(row, ..)| *row < run);
+        }
+        self.outcome.coverage.cells += (run * columns.len()) as u64;
         let rows = changed.chunk_by(|a, b| a.0 == b.0).count();
         self.rows.changed += rows as u64;
         self.rows.matched += (run - rows) as u64;
@@ -123,7 +130,7 @@ impl Diff<'_> {
         for (row, column, rule) in changed {
             self.changed_cell((expected, row), (actual, row), column, rule, input)?;
         }
-        Ok(())
+        Ok(run)
     }
 }
 

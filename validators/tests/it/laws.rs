@@ -6,7 +6,7 @@ use counterfoil_model::finding::RowOutcomes;
 use counterfoil_model::{FindingKind, Value, Verdict};
 use proptest::prelude::*;
 
-use crate::support::{Rows, pair, run};
+use crate::support::{Rows, pair, run, run_until};
 
 fn value() -> impl Strategy<Value = Value> {
     prop_oneof![
@@ -127,4 +127,48 @@ proptest! {
         prop_assert_eq!(rows.extra_in_target as i64, -left.values().filter(|n| **n < 0).sum::<i64>());
         prop_assert_eq!(rows.matched + rows.missing_in_target, e.len() as u64);
     }
+}
+
+#[test]
+fn in_a_bag_only_the_plan_tells_zeros_apart() {
+    let rows =
+        |zero: f64| vec![vec![Value::Int(1), Value::Float(zero)], vec![Value::Int(1), Value::Float(zero)]];
+    let zeros = || pair(rows(0.0), rows(-0.0), 2, 4, false);
+    assert_eq!(run("row_diff", zeros()).0.verdict(false), Verdict::Pass);
+    let mut zeros = zeros();
+    zeros.columns[1].settings.exact_bits = true;
+    let (outcome, differences) = run("row_diff", zeros);
+    let counted = outcome.rows.unwrap();
+    assert_eq!((counted.matched, counted.missing_in_target, counted.extra_in_target), (0, 2, 2));
+    assert_eq!(differences.len(), 4);
+}
+
+#[test]
+fn many_rows_of_one_key_are_paired_at_once() {
+    // 40,000 rows of one key, in two orders: each with each would be 1.6 billion comparisons.
+    let rows = |order: fn(i64) -> i64| -> Rows {
+        (0..40_000).map(|i| vec![Value::Int(1), Value::Int(order(i))]).collect()
+    };
+    let (outcome, _) = run("row_diff", pair(rows(|i| i), rows(|i| 39_999 - i), 2, 9, true));
+    assert_eq!((outcome.rows.unwrap().matched, outcome.total), (40_000, 0));
+}
+
+#[test]
+fn what_is_stopped_says_so_and_never_passes() {
+    let rows = |add: i64| -> Rows { (0..100).map(|i| vec![Value::Int(i), Value::Int(i + add)]).collect() };
+    for chunk in [7, 100] {
+        let (outcome, differences) = run_until("row_diff", pair(rows(0), rows(1), 2, chunk, true), Some(10));
+        let counted = outcome.rows.unwrap();
+        assert_eq!((counted.matched, counted.changed, differences.len()), (0, 10, 10));
+        assert_eq!(outcome.verdict(false), Verdict::Fail);
+        let gap = &outcome.coverage.not_compared[0];
+        assert_eq!((gap.cells, gap.ignored), (90, false));
+        assert!(gap.reason.contains("stopped after 10 findings"), "{}", gap.reason);
+    }
+    // Where the last finding is the last row, everything was compared.
+    let (outcome, _) = run_until("row_diff", pair(rows(0), rows(1), 2, 7, true), Some(100));
+    assert!(outcome.coverage.not_compared.is_empty());
+    let (outcome, _) = run_until("row_diff", pair(rows(0), Rows::new(), 2, 7, true), Some(3));
+    assert_eq!(outcome.rows.unwrap().missing_in_target, 3);
+    assert_eq!(outcome.coverage.not_compared.len(), 1);
 }

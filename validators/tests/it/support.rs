@@ -111,10 +111,20 @@ impl FileStore for NoFiles {
 
 /// Runs a validator without options.
 pub fn run(validator: &str, pair: TablePair) -> (CheckOutcome, Vec<Difference>) {
+    run_until(validator, pair, None)
+}
+
+/// The same, ending after so many findings.
+pub fn run_until(
+    validator: &str,
+    pair: TablePair,
+    stop_after: Option<u64>,
+) -> (CheckOutcome, Vec<Difference>) {
     let pair = Arc::new(pair);
     let pairs = Pairs::from([("t".to_owned(), pair.clone())]);
     let mut differences: Vec<Difference> = Vec::new();
-    let mut input = Input { pair: &pair, pairs: &pairs, differences: &mut differences, files: &NoFiles };
+    let mut input =
+        Input { pair: &pair, pairs: &pairs, differences: &mut differences, files: &NoFiles, stop_after };
     let check = find(validator).unwrap().check(serde_json::Value::Null).unwrap();
     let outcome = check.run(&mut input).unwrap();
     (outcome, differences)

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use arrow::array::{RecordBatch, RecordBatchOptions};
 use arrow::compute::concat_batches;
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
 use arrow::ipc::reader::FileReader;
 use counterfoil_model::{Table, TableError};
 use parquet::arrow::ProjectionMask;
@@ -58,7 +58,20 @@ fn open(path: &Path) -> Result<File, ConnectorError> {
 }
 
 fn metadata(path: &Path) -> Result<ArrowReaderMetadata, ConnectorError> {
-    ArrowReaderMetadata::load(&open(path)?, ArrowReaderOptions::new()).map_err(|e| corrupt(path, e))
+    let plain =
+        ArrowReaderMetadata::load(&open(path)?, ArrowReaderOptions::new()).map_err(|e| corrupt(path, e))?;
+    // Text is read as views right away: they point into the pages instead of copying from them.
+    let as_view = |field: &FieldRef| match field.data_type() {
+        DataType::Utf8 | DataType::LargeUtf8 => field.as_ref().clone().with_data_type(DataType::Utf8View),
+        DataType::Binary | DataType::LargeBinary => {
+            field.as_ref().clone().with_data_type(DataType::BinaryView)
+        }
+        _ => field.as_ref().clone(),
+    };
+    let fields: Vec<Field> = plain.schema().fields().iter().map(as_view).collect();
+    let schema = Schema::new_with_metadata(fields, plain.schema().metadata().clone());
+    let options = ArrowReaderOptions::new().with_schema(Arc::new(schema));
+    ArrowReaderMetadata::try_new(plain.metadata().clone(), options).map_err(|e| corrupt(path, e))
 }
 
 fn ipc(path: &Path) -> Result<FileReader<BufReader<File>>, ConnectorError> {
@@ -111,8 +124,9 @@ impl ColumnarScan {
         if !self.parquet {
             return Ok(Batches::Arrow(Box::new(ipc(path)?)));
         }
-        ParquetRecordBatchReaderBuilder::try_new(open(path)?)
-            .and_then(|builder| builder.with_batch_size(BATCH_ROWS).build())
+        ParquetRecordBatchReaderBuilder::new_with_metadata(open(path)?, metadata(path)?)
+            .with_batch_size(BATCH_ROWS)
+            .build()
             .map(Batches::Parquet)
             .map_err(|e| corrupt(path, e))
     }
