@@ -181,14 +181,32 @@ pub const FINDINGS_KEPT: usize = 10_000;
 impl CheckOutcome {
     /// Adds a finding: counts it, and keeps it while there is room.
     pub fn push(&mut self, finding: Finding) {
-        self.total += 1;
-        if finding.level == Level::Error {
-            self.failed += 1;
-        }
-        if self.findings.len() < FINDINGS_KEPT {
+        if self.has_room() {
+            self.total += 1;
+            self.failed += u64::from(finding.level == Level::Error);
             self.findings.push(finding);
-        } else if finding.level == Level::Error {
-            *self.beyond.entry((finding.kind, finding.column)).or_default() += 1;
+        } else {
+            self.count(finding.kind, finding.level, finding.column.as_deref());
+        }
+    }
+
+    /// Whether the next finding would be kept; else it may as well only be counted.
+    pub fn has_room(&self) -> bool {
+        self.findings.len() < FINDINGS_KEPT
+    }
+
+    /// Counts a finding that isn't kept.
+    pub fn count(&mut self, kind: FindingKind, level: Level, column: Option<&str>) {
+        self.total += 1;
+        if level != Level::Error {
+            return;
+        }
+        self.failed += 1;
+        match self.beyond.iter_mut().find(|((k, c), _)| *k == kind && c.as_deref() == column) {
+            Some((_, number)) => *number += 1,
+            None => {
+                self.beyond.insert((kind, column.map(str::to_owned)), 1);
+            }
         }
     }
 

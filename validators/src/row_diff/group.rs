@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use counterfoil_model::pair::ColumnPair;
 use counterfoil_model::{FindingKind, KeySpec, Rule, encoding};
 
+use super::findings::Changed;
 use super::{At, Diff};
 use crate::{CheckError, Input};
 
@@ -48,9 +49,9 @@ impl Diff<'_> {
             }
             self.rows.changed += 1;
             self.outcome.coverage.cells += self.columns.len() as u64;
-            for (column, rule) in differing {
-                self.changed_cell((expected, *e), (actual, *a), column, rule, input)?;
-            }
+            let cell = |(column, rule)| Changed { expected: *e, actual: *a, column, rule };
+            let changed: Vec<Changed> = differing.into_iter().map(cell).collect();
+            self.changed_cells(expected, actual, &changed, input)?;
         }
         for row in left.into_iter().skip(both) {
             self.whole_row(FindingKind::DuplicateKey, expected, row, false, input)?;

@@ -5,6 +5,7 @@ use rayon::prelude::*;
 
 use super::Diff;
 use super::cursor::Cursor;
+use super::findings::Changed;
 use crate::{CheckError, Input};
 
 impl Diff<'_> {
@@ -106,30 +107,29 @@ impl Diff<'_> {
                 column
             })
             .collect();
-        let mut changed: Vec<(usize, usize, Rule)> = Vec::new();
+        let mut changed: Vec<Changed> = Vec::new();
         for column in compared {
             if column.usual {
                 self.outcome.applied(self.columns[column.at].comparator.usual_rule());
             }
             column.rules.into_iter().for_each(|rule| self.outcome.applied(rule));
             self.unreadable += column.unreadable;
-            changed.extend(column.changed.into_iter().map(|(row, rule)| (row, column.at, rule)));
+            let cell = |(row, rule)| Changed { expected: row, actual: row, column: column.at, rule };
+            changed.extend(column.changed.into_iter().map(cell));
         }
-        changed.sort_unstable_by_key(|(row, column, _)| (*row, *column));
+        changed.sort_unstable_by_key(|c| (c.actual, c.column));
         let mut run = run;
         let most = self.left(input).and_then(|left| usize::try_from(left).ok());
-        if let Some((last, ..)) = most.and_then(|most| changed.get(most.saturating_sub(1))) {
-            run = last + 1;
-            changed.retain(|(row, ..)| *row < run);
+        if let Some(last) = most.and_then(|most| changed.get(most.saturating_sub(1))) {
+            run = last.actual + 1;
+            changed.retain(|c| c.actual < run);
         }
         self.outcome.coverage.cells += (run * columns.len()) as u64;
-        let rows = changed.chunk_by(|a, b| a.0 == b.0).count();
+        let rows = changed.chunk_by(|a, b| a.actual == b.actual).count();
         self.rows.changed += rows as u64;
         self.rows.matched += (run - rows) as u64;
         self.null_keys(actual, 0..run);
-        for (row, column, rule) in changed {
-            self.changed_cell((expected, row), (actual, row), column, rule, input)?;
-        }
+        self.changed_cells(expected, actual, &changed, input)?;
         Ok(run)
     }
 }
