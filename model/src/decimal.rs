@@ -219,6 +219,25 @@ impl fmt::Display for Decimal {
     }
 }
 
+/// The float that a number's text says digit for digit (`1e300`), where no decimal can hold it; `None` where the nearest
+/// float is another number.
+pub fn float_of_that_value(text: &str) -> Option<f64> {
+    let float: f64 = text.parse().ok()?;
+    (float.is_finite() && significant(text)? == significant(&float.to_string())?).then_some(float)
+}
+
+/// Sign, significant digits, and the power of ten that the first of them stands before.
+fn significant(text: &str) -> Option<(bool, String, i64)> {
+    let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let (negative, whole) = (whole.starts_with('-'), whole.trim_start_matches(['-', '+']));
+    let all = format!("{whole}{fraction}");
+    let digits = all.trim_start_matches('0');
+    let leading = i64::try_from(all.len() - digits.len()).ok()?;
+    let power = exponent.parse::<i64>().ok()?.checked_add(i64::try_from(whole.len()).ok()?)? - leading;
+    Some((negative, digits.trim_end_matches('0').to_owned(), power))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -261,6 +280,17 @@ mod tests {
         assert!(Decimal::parse(&"9".repeat(76)).is_some());
         for bad in ["", ".", "-", "1.2.3", "1e", "abc", " 1", "1_000"] {
             assert_eq!(Decimal::parse(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_float_stands_for_a_text_only_digit_for_digit() {
+        assert_eq!(float_of_that_value("1e300"), Some(1e300));
+        assert_eq!(float_of_that_value("-1.5E+200"), Some(-1.5e200));
+        assert_eq!(float_of_that_value("5e-324"), Some(5e-324));
+        let long = "123456789".repeat(10);
+        for other in ["1e400", "1e-400", "3e-324", &long, &format!("0.{long}"), "x"] {
+            assert_eq!(float_of_that_value(other), None, "{other}");
         }
     }
 }

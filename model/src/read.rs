@@ -225,7 +225,12 @@ fn float(value: &Value) -> Result<Value, Unreadable> {
         Value::Float(_) | Value::Float32(_) | Value::Int(_) | Value::UInt(_) | Value::Decimal(_) => {
             Ok(value.clone())
         }
-        Value::Text(s) => s.trim().parse::<f64>().map(Value::Float).map_err(|_| Unreadable),
+        Value::Text(s) => {
+            let float: f64 = s.trim().parse().map_err(|_| Unreadable)?;
+            // A number too great for a float isn't infinite.
+            let overflow = float.is_infinite() && s.contains(|c: char| c.is_ascii_digit());
+            if overflow { Err(Unreadable) } else { Ok(Value::Float(float)) }
+        }
         _ => Err(Unreadable),
     }
 }

@@ -167,14 +167,14 @@ fn convert(raw: &RawValue, depth: usize) -> Result<Value, String> {
     Ok(match text.as_bytes().first() {
         Some(b'{') => {
             let Entries(entries) = serde_json::from_str(text).map_err(failed)?;
-            let mut converted: Vec<(String, Value)> = Vec::with_capacity(entries.len());
+            let mut converted: BTreeMap<String, Value> = BTreeMap::new();
             for (key, raw) in entries {
-                if converted.iter().any(|(k, _)| *k == key) {
+                if converted.contains_key(&key) {
                     return Err(format!("the key '{key}' stands twice in one object"));
                 }
-                converted.push((key, convert(raw, depth + 1)?));
+                converted.insert(key, convert(raw, depth + 1)?);
             }
-            Value::map(converted)
+            Value::map(converted.into_iter().collect())
         }
         Some(b'[') => {
             let Items(items) = serde_json::from_str(text).map_err(failed)?;
@@ -195,10 +195,14 @@ fn number(text: &str) -> Result<Value, String> {
     if let Ok(whole) = text.parse::<u64>() {
         return Ok(Value::UInt(whole));
     }
-    match Decimal::parse(text) {
-        Some(decimal) => Ok(Value::Decimal(decimal)),
-        None => text.parse().map(Value::Float).map_err(|_| format!("'{text}' is no number")),
+    if let Some(decimal) = Decimal::parse(text) {
+        return Ok(Value::Decimal(decimal));
     }
+    if let Some(float) = counterfoil_model::decimal::float_of_that_value(text) {
+        return Ok(Value::Float(float));
+    }
+    let shown: String = text.chars().take(40).collect();
+    Err(format!("the number {shown} has more digits than any type holds"))
 }
 
 struct Entries<'a>(Vec<(String, &'a RawValue)>);

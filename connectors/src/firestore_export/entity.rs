@@ -185,3 +185,55 @@ fn geopoint(bytes: &[u8]) -> Read<Value> {
     }
     Ok(Value::Geo(latitude, longitude))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A length-delimited field of fewer than 128 bytes.
+    fn field(number: u8, bytes: &[u8]) -> Vec<u8> {
+        [&[number << 3 | 2, bytes.len() as u8], bytes].concat()
+    }
+
+    /// An element of a path, as a group.
+    fn element(kind: &[u8], id: &[u8]) -> Vec<u8> {
+        [&[1 << 3 | 3][..], &field(2, kind), id, &[1 << 3 | 4]].concat()
+    }
+
+    fn record(elements: &[Vec<u8>], properties: &[Vec<u8>]) -> Vec<u8> {
+        let key = field(13, &field(14, &elements.concat()));
+        [key, properties.iter().flat_map(|p| field(14, p)).collect()].concat()
+    }
+
+    #[test]
+    fn numeric_ids_are_written_as_firestore_writes_them() {
+        let elements = [element(b"reviews", &[3 << 3, 7]), element(b"marks", &field(4, b"m1"))];
+        let document = document(&record(&elements, &[])).unwrap();
+        assert_eq!(document.full_path(), "reviews/__id7__/marks/m1");
+        assert_eq!(document.table(), "reviews/marks");
+        let nameless = record(&[element(b"reviews", &[])], &[]);
+        assert_eq!(super::document(&nameless).unwrap_err(), "a path element without id");
+    }
+
+    #[test]
+    fn arrays_in_maps_in_arrays_keep_their_places() {
+        let integer = |n: u8| field(5, &[1 << 3, n]);
+        let many = [4 << 3, 1];
+        let item = |name: &[u8], value: Vec<u8>| [field(3, name), many.to_vec(), value].concat();
+        let inner = [field(14, &item(b"xs", integer(1))), field(14, &item(b"xs", integer(2)))].concat();
+        let map = [vec![1 << 3, MAP as u8], item(b"maps", field(5, &field(3, &inner)))].concat();
+        let empty = [vec![1 << 3, EMPTY_LIST as u8], field(3, b"none"), field(5, &[])].concat();
+        let record = record(&[element(b"c", &field(4, b"d"))], &[map.clone(), empty, map]);
+        let xs = || Value::map(vec![("xs".into(), Value::List(vec![Value::Int(1), Value::Int(2)]))]);
+        let fields = document(&record).unwrap().fields;
+        assert_eq!(fields[0], ("maps".into(), Value::List(vec![xs(), xs()])));
+        assert_eq!(fields[1], ("none".into(), Value::List(vec![])));
+    }
+
+    #[test]
+    fn a_field_that_stands_twice_is_an_error_and_no_guess() {
+        let one = [field(3, b"x"), field(5, &[1 << 3, 1])].concat();
+        let twice = record(&[element(b"c", &field(4, b"d"))], &[one.clone(), one]);
+        assert_eq!(document(&twice).unwrap_err(), "field 'x' stands twice");
+    }
+}

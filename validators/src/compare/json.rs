@@ -1,9 +1,10 @@
 //! JSON text into canonical values, exactly: numbers keep every digit, duplicate keys are told.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use counterfoil_model::Value;
-use counterfoil_model::decimal::Decimal;
+use counterfoil_model::decimal::{Decimal, float_of_that_value};
 use serde::Deserializer;
 use serde::de::{MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
@@ -14,7 +15,7 @@ const MAX_DEPTH: usize = 120;
 /// JSON text that was read.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Parsed {
-    /// The value; numbers are decimals, or floats where they have more digits than a decimal holds.
+    /// The value; numbers are decimals, or floats where only those hold them exactly.
     pub value: Value,
     /// Paths of keys that stand twice in one object, such as `$.a.b`.
     pub duplicate_keys: Vec<String>,
@@ -41,20 +42,16 @@ fn convert(raw: &RawValue, path: &str, depth: usize, duplicates: &mut Vec<String
         Some(b'{') => {
             let entries =
                 serde_json::Deserializer::from_str(text).deserialize_map(Entries).map_err(problem)?;
-            let mut converted: Vec<(String, Value)> = Vec::with_capacity(entries.len());
+            let mut converted: BTreeMap<String, Value> = BTreeMap::new();
             for (key, raw) in entries {
                 let inner = format!("{path}.{key}");
                 let value = convert(raw, &inner, depth + 1, duplicates)?;
-                match converted.iter_mut().find(|(k, _)| *k == key) {
-                    // The last one wins, as in most readers; that it stands twice is told.
-                    Some(earlier) => {
-                        earlier.1 = value;
-                        duplicates.push(inner);
-                    }
-                    None => converted.push((key, value)),
+                // The last one wins, as in most readers; that it stands twice is told.
+                if converted.insert(key, value).is_some() {
+                    duplicates.push(inner);
                 }
             }
-            Value::map(converted)
+            Value::map(converted.into_iter().collect())
         }
         Some(b'[') => {
             let items = serde_json::Deserializer::from_str(text).deserialize_seq(Items).map_err(problem)?;
@@ -67,7 +64,11 @@ fn convert(raw: &RawValue, path: &str, depth: usize, duplicates: &mut Vec<String
         Some(b'n') => Value::Null,
         _ => match Decimal::parse(text) {
             Some(decimal) => Value::Decimal(decimal),
-            None => Value::Float(text.parse().map_err(|_| format!("{path}: '{text}' is no number"))?),
+            // Rounded, two numbers that differ would be one.
+            None => float_of_that_value(text).map(Value::Float).ok_or_else(|| {
+                let shown: String = text.chars().take(40).collect();
+                format!("{path}: the number {shown} has more digits than any type holds")
+            })?,
         },
     })
 }

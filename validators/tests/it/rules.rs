@@ -54,6 +54,12 @@ fn every_rule_tells_equal_from_different() {
         (t("{\"a\": null}"), t("{}"), Some("json"), false, Rule::Json1),
         (t("{\"a\": 1}"), t("{\"a\": 2, \"a\": 1}"), Some("json"), false, Rule::Json1),
         (t("{}"), t("{"), Some("json"), false, Rule::Read1),
+        (t("[1e300]"), t("[1.0e+300]"), Some("json"), true, Rule::Json1),
+        (t("[1e400]"), t("[2e400]"), Some("json"), false, Rule::Json1),
+        (t("[1e-400]"), t("[0]"), Some("json"), false, Rule::Json1),
+        (t("[1e400]"), t("[1e400]"), Some("json"), true, Rule::Json1),
+        (t("1e400"), Value::Float(f64::INFINITY), Some("float"), false, Rule::Read1),
+        (t("-inf"), Value::Float(f64::NEG_INFINITY), Some("float"), true, Rule::Dec1),
         (
             Value::map(vec![("at".into(), Value::Timestamp(0))]),
             t("{\"at\": \"1970-01-01T00:00:00Z\"}"),
