@@ -231,6 +231,16 @@ fn variants(values: &[Value]) -> ArrayRef {
     Arc::new(array)
 }
 
+/// Whether a cell is null. Arrow's own `is_null` says no of every cell of a column whose type is null.
+pub fn is_null_at(array: &dyn Array, row: usize) -> bool {
+    array.data_type().is_null() || array.is_null(row)
+}
+
+/// Whether any cell is null; see [`is_null_at`].
+pub fn has_nulls(array: &dyn Array) -> bool {
+    array.logical_null_count() > 0
+}
+
 /// One cell of a canonical column. A variant cell that can't be decoded comes back as its raw bytes.
 pub fn value_at(array: &dyn Array, kind: Type, row: usize) -> Value {
     if array.is_null(row) || kind == Type::Null {

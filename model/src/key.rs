@@ -6,7 +6,7 @@ use jiff::tz::TimeZone;
 
 use crate::column::value_at;
 use crate::decimal::Decimal;
-use crate::encoding;
+use crate::json;
 use crate::keys::Keys;
 use crate::read::{ReadAs, read_as};
 use crate::types::Type;
@@ -151,7 +151,12 @@ pub fn encode_ordered(value: &Value, out: &mut Vec<u8>) {
         Value::Float32(f) => float(f64::from(*f), out),
         Value::Text(s) => escaped(0x30, s.as_bytes(), out),
         Value::Ref(s) => escaped(0x31, s.as_bytes(), out),
-        Value::Json(s) => escaped(0x32, s.as_bytes(), out),
+        Value::Json(s) => match json::parse(s) {
+            // As the value that it is: neither white space nor the order of keys counts.
+            Ok(parsed) if parsed.value.is_null() => escaped(0x32, b"null", out),
+            Ok(parsed) if parsed.duplicate_keys.is_empty() => encode_ordered(&parsed.value, out),
+            _ => escaped(0x32, s.as_bytes(), out),
+        },
         Value::Bytes(b) => escaped(0x40, b, out),
         Value::Timestamp(n) => flipped(0x50, *n, out),
         Value::LocalTimestamp(n) => flipped(0x51, *n, out),
@@ -161,10 +166,26 @@ pub fn encode_ordered(value: &Value, out: &mut Vec<u8>) {
             out.push(0x60);
             out.extend_from_slice(u);
         }
-        Value::Geo(..) | Value::List(_) | Value::Map(_) => {
-            let mut inner = Vec::new();
-            encoding::encode(value, &mut inner);
-            escaped(0x70, &inner, out);
+        Value::Geo(latitude, longitude) => {
+            out.push(0x70);
+            float(*latitude, out);
+            float(*longitude, out);
+        }
+        Value::List(items) => {
+            out.push(0x71);
+            for item in items {
+                out.push(1);
+                encode_ordered(item, out);
+            }
+            out.push(0);
+        }
+        Value::Map(entries) => {
+            out.push(0x72);
+            for (key, item) in entries {
+                escaped(0x30, key.as_bytes(), out);
+                encode_ordered(item, out);
+            }
+            out.push(0);
         }
     }
 }

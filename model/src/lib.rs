@@ -6,6 +6,7 @@ pub mod column;
 pub mod decimal;
 pub mod encoding;
 pub mod finding;
+pub mod json;
 pub mod key;
 pub mod keys;
 pub mod lineage;

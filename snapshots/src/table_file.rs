@@ -9,6 +9,7 @@ use arrow::array::Array;
 use arrow::datatypes::{FieldRef, Schema, SchemaRef};
 use blake3::Hasher;
 use counterfoil_model::Type;
+use counterfoil_model::column::{has_nulls, is_null_at};
 use counterfoil_model::table::KeyFacts;
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_writer::{
@@ -112,8 +113,8 @@ impl TableFile {
         }
         group.close().map_err(failed)?;
         let keys: Vec<&dyn Array> = self.key.iter().map(|c| batch.column(*c).as_ref()).collect();
-        let nulls = match keys.iter().any(|k| k.null_count() > 0) {
-            true => (0..batch.num_rows()).filter(|row| keys.iter().any(|k| k.is_null(*row))).count(),
+        let nulls = match keys.iter().any(|k| has_nulls(*k)) {
+            true => (0..batch.num_rows()).filter(|row| keys.iter().any(|k| is_null_at(*k, *row))).count(),
             false => 0,
         };
         self.rows += batch.num_rows() as u64;

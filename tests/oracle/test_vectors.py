@@ -97,6 +97,32 @@ def number_key(number, scale):
     return b"\x28" + body
 
 
+def of_json(text):
+    """A JSON text as a value; its numbers are decimals."""
+
+    def unique(pairs):
+        if len({name for name, _ in pairs}) < len(pairs):
+            raise ValueError("a key stands twice")
+        return {"map": [list(pair) for pair in pairs]}
+
+    def tagged(value):
+        match value:
+            case None:
+                return {"null": True}
+            case bool():
+                return {"bool": value}
+            case str():
+                return {"text": value}
+            case list():
+                return {"list": [tagged(item) for item in value]}
+            case {"map": pairs}:
+                return {"map": [[name, tagged(item)] for name, item in pairs]}
+            case _:
+                return {"decimal": format(value, "f")}
+
+    return tagged(json.loads(text, parse_float=Decimal, parse_int=Decimal, object_pairs_hook=unique))
+
+
 def key(value):
     ((kind, v),) = value.items()
     if kind == "null":
@@ -108,7 +134,20 @@ def key(value):
     if kind == "float_bits":
         (number,) = struct.unpack(">d", bytes.fromhex(v))
         return number_key(*normalised(repr(number)))
-    tags = {"text": 0x30, "ref": 0x31, "json": 0x32}
+    if kind == "json":
+        try:
+            value = of_json(v)
+            return escaped(0x32, b"null") if "null" in value else key(value)
+        except ValueError:
+            return escaped(0x32, v.encode())
+    if kind == "geo_bits":
+        return b"\x70" + b"".join(key({"float_bits": x}) for x in v)
+    if kind == "list":
+        return b"\x71" + b"".join(b"\x01" + key(item) for item in v) + b"\x00"
+    if kind == "map":
+        entries = sorted(v, key=lambda entry: entry[0].encode())
+        return b"\x72" + b"".join(escaped(0x30, name.encode()) + key(item) for name, item in entries) + b"\x00"
+    tags = {"text": 0x30, "ref": 0x31}
     if kind in tags:
         return escaped(tags[kind], v.encode())
     if kind == "bytes":

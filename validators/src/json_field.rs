@@ -1,11 +1,10 @@
 //! `json_field`: valid JSON, optionally as a JSON Schema wants it.
 
 use counterfoil_model::wording::count;
-use counterfoil_model::{CheckOutcome, FindingKind, ReadAs, Type, Value};
+use counterfoil_model::{CheckOutcome, FindingKind, ReadAs, Type, Value, json};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::compare::json;
 use crate::support::{cell, cell_finding, chosen, each_chunk, row_key};
 use crate::{Check, CheckError, Documentation, Input};
 

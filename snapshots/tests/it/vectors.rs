@@ -121,13 +121,23 @@ fn keys() -> Vec<Vec<Value>> {
         vec![text("a\u{0}")],
         vec![text("a\u{0}b")],
         vec![text("ab")],
-        vec![text("b")],
+        vec![text("b"), Value::Json("\"b\"".into())],
         vec![Value::Ref("users/u1".into())],
+        vec![Value::Json(" null".into()), Value::Json("null".into())],
+        vec![Value::Json("{\"a\": 1, \"a\": 1}".into())],
         vec![Value::Bytes(vec![0])],
         vec![Value::Timestamp(MIN_INSTANT)],
         vec![Value::Timestamp(0)],
         vec![Value::Date(-1)],
         vec![Value::Uuid([7; 16])],
+        vec![Value::Geo(-0.0, 180.0), Value::Geo(0.0, 180.0)],
+        vec![Value::List(vec![]), Value::Json(" [ ] ".into())],
+        vec![Value::List(vec![Value::Null])],
+        vec![Value::List(vec![Value::Int(1), Value::Float(2.5)]), Value::Json("[1.0, 2.50]".into())],
+        vec![
+            Value::map(vec![("a".into(), Value::Int(1)), ("b".into(), Value::List(vec![Value::Bool(true)]))]),
+            Value::Json("{\"b\": [true], \"a\": 1}".into()),
+        ],
     ]
 }
 

@@ -1,7 +1,6 @@
 //! The published equality rules (docs/equality.md) over canonical values and columns.
 
 mod fast;
-pub mod json;
 mod values;
 
 use arrow::array::Array;

@@ -7,7 +7,7 @@ use counterfoil_model::{ReadAs, Rule, Value};
 use jiff::tz::TimeZone;
 use unicode_normalization::UnicodeNormalization;
 
-use super::json;
+use counterfoil_model::json;
 
 /// Whether two values are equal, and by which rule. Null equals null here, since nested values have no other
 /// place to say so.

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use arrow::array::Array;
+use counterfoil_model::column::{has_nulls, is_null_at};
 use counterfoil_model::pair::ColumnPair;
 use counterfoil_model::{Difference, Finding, FindingKind, KeySpec, Level, Rule, Value, key, value_at};
 use rayon::prelude::*;
@@ -132,11 +132,11 @@ impl Diff<'_> {
     pub(super) fn null_keys(&mut self, actual: &Cursor<'_>, rows: Range<usize>) {
         let Some(pair_key) = &self.pair.key else { return };
         let columns = &self.actual_key.columns;
-        if columns.iter().all(|c| actual.column(*c).null_count() == 0) {
+        if !columns.iter().any(|c| has_nulls(actual.column(*c))) {
             return;
         }
         for row in rows {
-            let null = |c: &usize| actual.column(*c).is_null(actual.row() + row);
+            let null = |c: &usize| is_null_at(actual.column(*c), actual.row() + row);
             let Some(at) = columns.iter().position(null) else { continue };
             let key = self.key_text(actual, row, true);
             self.outcome.push(Finding {

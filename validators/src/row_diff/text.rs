@@ -170,8 +170,8 @@ fn shift(nanos: i128) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::compare::json::parse;
     use counterfoil_model::Type;
+    use counterfoil_model::json::parse;
     use counterfoil_model::plan::{ColumnSettings, NullVsEmpty};
 
     fn words(expected: &str, actual: &str) -> String {

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use counterfoil_model::Value;
-use counterfoil_model::decimal::{Decimal, float_of_that_value};
 use serde::Deserializer;
 use serde::de::{MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
+
+use crate::decimal::{Decimal, float_of_that_value};
+use crate::value::Value;
 
 /// How deep arrays and objects may nest.
 const MAX_DEPTH: usize = 120;
