@@ -1,5 +1,5 @@
 //! The snapshot store: each table ordered by its canonical key, cut into chunks at boundaries that depend on
-//! the keys alone, as Parquet with a BLAKE3 digest per chunk and column. `docs/snapshot.md` is the format.
+//! the keys alone, with a BLAKE3 digest per chunk and column. `docs/snapshot.md` is the format.
 
 mod chunk;
 mod digest;
@@ -7,6 +7,7 @@ mod manifest;
 mod memory;
 mod reader;
 mod sort;
+mod storage;
 mod table_file;
 mod writer;
 
@@ -17,6 +18,7 @@ pub use digest::{column_digest, merkle_root};
 pub use manifest::{ChunkManifest, FORMAT, Manifest, TableManifest};
 pub use memory::MemoryBudget;
 pub use reader::{Snapshot, SnapshotTable};
+pub use storage::Storage;
 pub use writer::{NewTable, SnapshotWriter};
 
 /// A snapshot could not be written or read.

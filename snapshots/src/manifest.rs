@@ -5,7 +5,7 @@ use counterfoil_model::table::KeyFacts;
 use serde::{Deserialize, Serialize};
 
 /// The version of the snapshot format.
-pub const FORMAT: &str = "counterfoil/snapshot/2";
+pub const FORMAT: &str = "counterfoil/snapshot/3";
 
 /// What a snapshot holds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -31,7 +31,7 @@ pub struct Manifest {
 pub struct TableManifest {
     /// Its name.
     pub name: String,
-    /// The Parquet file, relative to the snapshot's folder.
+    /// The Arrow or Parquet file, relative to the snapshot's folder.
     pub file: String,
     /// BLAKE3 of the file's bytes, hexadecimal.
     pub blake3: String,
@@ -43,7 +43,7 @@ pub struct TableManifest {
     pub facts: TableFacts,
     /// Columns with their canonical types, in order.
     pub columns: Vec<(String, String)>,
-    /// The chunks, in key order; chunk *i* is row group *i*.
+    /// The chunks, in key order; chunk *i* is record batch or row group *i*.
     pub chunks: Vec<ChunkManifest>,
     /// The Merkle root over the columns' roots, hexadecimal.
     pub root: String,

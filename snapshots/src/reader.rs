@@ -1,23 +1,18 @@
 //! Reading a snapshot.
 
-use std::fs::{self, File};
+use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use arrow::array::RecordBatch;
-use arrow::compute::concat_batches;
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{FieldRef, SchemaRef};
 use counterfoil_model::table::KeyFacts;
 use counterfoil_model::{Table, TableError, TableFacts, Type};
-use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::{
-    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
-};
 use rayon::prelude::*;
 
 use crate::SnapshotError;
 use crate::digest::column_digest;
 use crate::manifest::{FORMAT, Manifest, TableManifest};
+use crate::storage::Chunks;
 use crate::writer::{hex, unhex};
 
 /// An open snapshot.
@@ -84,8 +79,7 @@ pub struct SnapshotTable {
     folder: PathBuf,
     path: PathBuf,
     manifest: TableManifest,
-    metadata: ArrowReaderMetadata,
-    schema: SchemaRef,
+    stored: Chunks,
     digests: Vec<Vec<[u8; 32]>>,
     verifying: bool,
 }
@@ -97,29 +91,22 @@ impl SnapshotTable {
     /// Where the file is missing, damaged, or not what the manifest says.
     pub fn open(folder: &Path, manifest: TableManifest) -> Result<Self, SnapshotError> {
         let path = folder.join(&manifest.file);
-        let file = File::open(&path).map_err(|source| SnapshotError::Io {
-            action: "read",
-            path: path.clone(),
-            source,
-        })?;
         let corrupt = |problem: String| SnapshotError::Corrupt { path: path.clone(), problem };
-        let metadata = ArrowReaderMetadata::load(&file, ArrowReaderOptions::new())
-            .map_err(|e| corrupt(e.to_string()))?;
-        let groups: Vec<u64> = metadata.metadata().row_groups().iter().map(|g| g.num_rows() as u64).collect();
-        if groups != manifest.chunks.iter().map(|c| c.rows).collect::<Vec<_>>() {
-            return Err(corrupt("its row groups are not the chunks that the manifest lists".into()));
+        let stored = Chunks::open(&path)?;
+        if stored.len() != manifest.chunks.len() {
+            return Err(corrupt("it doesn't have as many chunks as the manifest lists".into()));
         }
-        let schema = metadata.schema().clone();
-        let columns: Vec<(String, String)> = schema
-            .fields()
-            .iter()
-            .map(|f| (f.name().clone(), Type::of(f).map_or_else(String::new, |t| t.to_string())))
-            .collect();
-        if columns != manifest.columns {
+        let schema = stored.schema();
+        let column = |f: &FieldRef| {
+            let kind = Type::of(f).filter(|kind| **f == kind.field(f.name()))?;
+            Some((f.name().clone(), kind.to_string()))
+        };
+        let columns: Option<Vec<(String, String)>> = schema.fields().iter().map(column).collect();
+        if columns.as_ref() != Some(&manifest.columns) {
             return Err(corrupt("its columns are not those that the manifest lists".into()));
         }
         let digests = manifest.chunks.iter().map(|c| c.digests.iter().map(|d| unhex(d)).collect()).collect();
-        Ok(Self { folder: folder.into(), path, manifest, metadata, schema, digests, verifying: false })
+        Ok(Self { folder: folder.into(), path, manifest, stored, digests, verifying: false })
     }
 
     /// What the storage declared about the table.
@@ -167,10 +154,11 @@ impl SnapshotTable {
         columns: Option<&[usize]>,
         batch: &RecordBatch,
     ) -> Result<(), String> {
-        let all: Vec<usize> = (0..self.schema.fields().len()).collect();
+        let schema = self.stored.schema();
+        let all: Vec<usize> = (0..schema.fields().len()).collect();
         let read = batch.columns().par_iter().zip(columns.unwrap_or(&all));
         read.try_for_each(|(column, at)| {
-            let field = self.schema.field(*at);
+            let field = schema.field(*at);
             let digest = column_digest(column, Type::of(field).unwrap_or(Type::Null));
             if Some(digest) == self.digest(chunk, *at) {
                 return Ok(());
@@ -179,35 +167,19 @@ impl SnapshotTable {
         })
     }
 
-    /// The Parquet reader may panic on bytes that no writer would write; that is damage like any other.
+    /// The readers may panic on bytes that no writer would write; that is damage like any other.
     fn read_guarded(&self, chunk: usize, columns: Option<&[usize]>) -> Result<RecordBatch, String> {
         let read = std::panic::AssertUnwindSafe(|| self.read_chunk(chunk, columns));
         std::panic::catch_unwind(read).unwrap_or_else(|_| Err(format!("chunk {chunk} is damaged")))
     }
 
     fn read_chunk(&self, chunk: usize, columns: Option<&[usize]>) -> Result<RecordBatch, String> {
-        let file = File::open(&self.path).map_err(|e| format!("{}: {e}", self.path.display()))?;
-        let mut builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, self.metadata.clone());
-        let mut schema = self.schema.clone();
-        if let Some(columns) = columns {
-            builder = builder.with_projection(ProjectionMask::roots(
-                self.metadata.parquet_schema(),
-                columns.iter().copied(),
-            ));
-            schema = Arc::new(schema.project(columns).map_err(|e| e.to_string())?);
-        }
         let rows = self.manifest.chunks[chunk].rows as usize;
-        if schema.fields().is_empty() {
-            let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(rows));
-            return RecordBatch::try_new_with_options(schema, vec![], &options).map_err(|e| e.to_string());
+        let batch = self.stored.read(chunk, columns)?;
+        if batch.num_rows() != rows {
+            return Err(format!("chunk {chunk} doesn't have as many rows as the manifest lists"));
         }
-        let reader = builder
-            .with_row_groups(vec![chunk])
-            .with_batch_size(rows.max(1))
-            .build()
-            .map_err(|e| e.to_string())?;
-        let batches: Vec<RecordBatch> = reader.collect::<Result<_, _>>().map_err(|e| e.to_string())?;
-        concat_batches(&schema, &batches).map_err(|e| e.to_string())
+        Ok(batch)
     }
 }
 
@@ -216,7 +188,7 @@ impl Table for SnapshotTable {
         &self.manifest.name
     }
     fn schema(&self) -> SchemaRef {
-        self.schema.clone()
+        self.stored.schema().clone()
     }
     fn rows(&self) -> u64 {
         self.manifest.rows
@@ -237,7 +209,7 @@ impl Table for SnapshotTable {
         self.digests.get(chunk)?.get(column).copied()
     }
     fn ordered_by(&self) -> Vec<usize> {
-        let at = |name: &String| self.schema.fields().iter().position(|f| f.name() == name);
+        let at = |name: &String| self.stored.schema().fields().iter().position(|f| f.name() == name);
         self.manifest.key.iter().map(at).collect::<Option<_>>().unwrap_or_default()
     }
     fn keys_of(&self, chunk: usize) -> Option<KeyFacts> {

@@ -12,6 +12,7 @@ use crate::digest::merkle_root;
 use crate::manifest::{FORMAT, Manifest, TableManifest};
 use crate::memory::MemoryBudget;
 use crate::sort::{Block, Order, PULL_ROWS, Sorter};
+use crate::storage::Storage;
 use crate::table_file::TableFile;
 
 /// Writes tables into a folder; [`SnapshotWriter::finish`] writes the manifest last, so a folder without one is
@@ -20,6 +21,7 @@ use crate::table_file::TableFile;
 pub struct SnapshotWriter {
     folder: PathBuf,
     budget: MemoryBudget,
+    storage: Storage,
 }
 
 /// What is known of a table before its rows are.
@@ -57,7 +59,13 @@ impl SnapshotWriter {
                 source,
             })?;
         }
-        Ok(Self { folder: folder.into(), budget: budget.clone() })
+        Ok(Self { folder: folder.into(), budget: budget.clone(), storage: Storage::default() })
+    }
+
+    /// Chooses the format of the tables' files.
+    #[must_use]
+    pub fn storage(self, storage: Storage) -> Self {
+        Self { storage, ..self }
     }
 
     /// Orders, cuts, digests and writes one table, batch by batch.
@@ -72,7 +80,7 @@ impl SnapshotWriter {
         let order = Order::new(&table.schema, table.key);
         let scratch = self.folder.join(format!("sort-{:04}", table.number));
         let mut sorter = Sorter::new(order.clone(), table.schema.clone(), &scratch, &self.budget);
-        let mut file = TableFile::create(&self.folder, &table)?;
+        let mut file = TableFile::create(&self.folder, &table, self.storage)?;
         let mut stage = Stage::InOrder;
         let mut last: Vec<u8> = Vec::new();
         let mut rows = rows;
@@ -112,7 +120,7 @@ impl SnapshotWriter {
                     Stage::Streaming => {
                         // What was written so far is in order: it becomes a run among others.
                         sorter.add_run(file.into_run()?);
-                        file = TableFile::create(&self.folder, &table)?;
+                        file = TableFile::create(&self.folder, &table, self.storage)?;
                         sorter.sort(block)?;
                         Stage::Unordered
                     }

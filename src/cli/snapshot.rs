@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::Args;
+use clap::{Args, ValueEnum};
+use counterfoil_snapshots::Storage;
 use serde_json::json;
 
 use super::{Common, print};
@@ -10,13 +11,13 @@ use crate::connect;
 use crate::engine::{self, Progress, Wanted, work::WorkFolder};
 use crate::error::Error;
 
-/// Take a snapshot of a connection: ordered Parquet with digests, which `snapshot:DIR` opens again
+/// Take a snapshot of a connection: ordered tables with digests, which `snapshot:DIR` opens again
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   counterfoil snapshot sqlite:app.db -o snapshots/app
   counterfoil snapshot parquet:orders.parquet -o snapshots/orders --key id
-  counterfoil snapshot firestore-export:exports/friday -o snapshots/friday")]
+  counterfoil snapshot firestore-export:exports/friday -o snapshots/friday --storage parquet")]
 pub struct SnapshotArgs {
     /// The connection's URL
     url: String,
@@ -29,6 +30,25 @@ pub struct SnapshotArgs {
     /// Order tables by these columns instead of their declared key: ID[,ID..], or TABLE=ID[,ID..] for one table
     #[arg(long, value_name = "COLUMNS")]
     key: Vec<String>,
+    /// How tables are stored: Arrow files compare fastest, Parquet (zstd) takes the least space
+    #[arg(long, value_enum, default_value_t = Format::Arrow)]
+    storage: Format,
+}
+
+/// The names of [`Storage`] on the command line.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Format {
+    Arrow,
+    Parquet,
+}
+
+impl From<Format> for Storage {
+    fn from(format: Format) -> Self {
+        match format {
+            Format::Arrow => Self::Arrow,
+            Format::Parquet => Self::Parquet,
+        }
+    }
 }
 
 /// The columns to order a table by, if the command line says.
@@ -56,8 +76,8 @@ pub fn run(args: &SnapshotArgs, common: &Common) -> Result<u8, Error> {
     let folder = WorkFolder::create(&args.out)?;
     let progress = Progress::new(common.quiet || common.json);
     let rows = progress.rows("Snapshot");
-    let snapshot =
-        engine::snapshot("snapshot", connector.as_ref(), &wanted, &folder.run(), &common.budget(), &rows)?;
+    let taking = engine::Taking { memory: &common.budget(), storage: args.storage.into(), rows: &rows };
+    let snapshot = engine::snapshot("snapshot", connector.as_ref(), &wanted, &folder.run(), &taking)?;
     rows.finish_and_clear();
     let manifest = snapshot.manifest().clone();
     let place = folder.publish()?;

@@ -26,7 +26,7 @@ use counterfoil_model::names::suggestion;
 use counterfoil_model::plan::{Plan, TablePlan};
 use counterfoil_model::report::Report;
 use counterfoil_plan::Loaded;
-use counterfoil_snapshots::MemoryBudget;
+use counterfoil_snapshots::{MemoryBudget, Storage};
 use jiff::tz::TimeZone;
 use rayon::prelude::*;
 use serde_json::json;
@@ -36,7 +36,7 @@ use crate::error::Error;
 pub use log::now;
 use mask::Mask;
 pub use progress::Progress;
-pub use take::{Wanted, snapshot};
+pub use take::{Taking, Wanted, snapshot};
 use view::View;
 
 /// How a run is done.
@@ -231,8 +231,8 @@ fn look(
                 Some(view) => view,
                 None => {
                     let folder = scratch.join(format!("snapshot-{number}"));
-                    let taken =
-                        snapshot(&c.name, connector.as_ref(), &wanted, &folder, &options.memory, &rows)?;
+                    let taking = Taking { memory: &options.memory, storage: Storage::Arrow, rows: &rows };
+                    let taken = snapshot(&c.name, connector.as_ref(), &wanted, &folder, &taking)?;
                     View::of_snapshot(&taken)?
                 }
             };

@@ -9,7 +9,7 @@ use counterfoil_connectors::{Connector, ConnectorError, ErrorKind};
 use counterfoil_model::KeySpec;
 use counterfoil_model::names::fold;
 use counterfoil_snapshots::{
-    Manifest, MemoryBudget, NewTable, Snapshot, SnapshotError, SnapshotWriter, TableManifest,
+    Manifest, MemoryBudget, NewTable, Snapshot, SnapshotError, SnapshotWriter, Storage, TableManifest,
 };
 use indicatif::ProgressBar;
 use rayon::prelude::*;
@@ -26,6 +26,17 @@ pub struct Wanted {
     pub key: Option<Vec<String>>,
 }
 
+/// How a snapshot is taken.
+#[derive(Clone, Copy, Debug)]
+pub struct Taking<'a> {
+    /// How much memory sorting may take.
+    pub memory: &'a MemoryBudget,
+    /// How tables are stored.
+    pub storage: Storage,
+    /// Counts the rows that came.
+    pub rows: &'a ProgressBar,
+}
+
 /// Takes a snapshot of some tables of a connection into a folder, and opens it.
 ///
 /// # Errors
@@ -35,13 +46,13 @@ pub fn snapshot(
     connector: &dyn Connector,
     wanted: &[Wanted],
     folder: &Path,
-    memory: &MemoryBudget,
-    rows: &ProgressBar,
+    taking: &Taking<'_>,
 ) -> Result<Snapshot, Error> {
-    let writer = SnapshotWriter::create(folder, memory)?;
+    let writer = SnapshotWriter::create(folder, taking.memory)?.storage(taking.storage);
     let taken_at = now();
-    let take =
-        |(number, wanted): (usize, &Wanted)| take_table(name, connector, wanted, number, &writer, rows);
+    let take = |(number, wanted): (usize, &Wanted)| {
+        take_table(name, connector, wanted, number, &writer, taking.rows)
+    };
     let tables: Vec<TableManifest> = if connector.concurrent() {
         wanted.par_iter().enumerate().map(take).collect::<Result<_, _>>()?
     } else {
@@ -82,26 +93,26 @@ fn take_table(
         let batches = std::iter::from_fn(|| scan.next_batch().transpose()).inspect(|batch| {
             rows.inc(batch.as_ref().map_or(0, RecordBatch::num_rows) as u64);
         });
-        match writer.write_table(table, batches.map(|batch| batch.map_err(Taking::Connector))) {
+        match writer.write_table(table, batches.map(|batch| batch.map_err(Failed::Connector))) {
             Ok(manifest) => return Ok(manifest),
-            Err(Taking::Connector(ConnectorError { kind: ErrorKind::Mixed(column), .. }))
+            Err(Failed::Connector(ConnectorError { kind: ErrorKind::Mixed(column), .. }))
                 if mixed.insert(column.clone()) =>
             {
                 rows.set_position(before);
             }
-            Err(Taking::Connector(error)) => return Err(failed(error)),
-            Err(Taking::Store(error)) => return Err(error.into()),
+            Err(Failed::Connector(error)) => return Err(failed(error)),
+            Err(Failed::Store(error)) => return Err(error.into()),
         }
     }
 }
 
 /// What can go wrong while a table is taken.
-enum Taking {
+enum Failed {
     Connector(ConnectorError),
     Store(SnapshotError),
 }
 
-impl From<SnapshotError> for Taking {
+impl From<SnapshotError> for Failed {
     fn from(error: SnapshotError) -> Self {
         Self::Store(error)
     }

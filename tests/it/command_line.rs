@@ -117,7 +117,7 @@ fn a_snapshot_is_a_connection() {
         "-o",
         other.to_str().expect("UTF-8"),
     ]);
-    std::fs::copy(other.join("tables/0000.parquet"), taken.join("tables/0000.parquet")).expect("copied");
+    std::fs::copy(other.join("tables/0000.arrow"), taken.join("tables/0000.arrow")).expect("copied");
     // While the digests agree, nothing is read: they say what the values were.
     let ran = twins.run(&["--set", "connections.new.url=snapshot:taken"]);
     assert_eq!(ran.code, 0);

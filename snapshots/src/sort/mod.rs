@@ -16,7 +16,7 @@ use rayon::prelude::*;
 use crate::SnapshotError;
 use crate::memory::{MemoryBudget, Share};
 use merge::Merge;
-pub(crate) use run::Run;
+pub(crate) use run::{Run, compact};
 
 /// Rows with their encoded keys.
 pub(crate) type Block = (RecordBatch, Keys);

@@ -10,10 +10,10 @@ use arrow::datatypes::{DataType, SchemaRef};
 use arrow::ipc::CompressionType;
 use arrow::ipc::reader::StreamReader;
 use arrow::ipc::writer::{IpcWriteOptions, StreamWriter};
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
-use super::{Block, OUT_ROWS};
+use super::Block;
 use crate::SnapshotError;
+use crate::storage::Chunks;
 
 /// A file of rows in order; removed when it is no longer needed.
 #[derive(Debug)]
@@ -27,16 +27,16 @@ enum Format {
     /// An Arrow IPC stream, compressed with LZ4.
     Arrow,
     /// A table of the store that was being written when the rows turned out not to be in order.
-    Parquet,
+    Stored,
 }
 
 /// The rows of a run, a batch at a time.
 pub(super) type Rows = Box<dyn Iterator<Item = Result<RecordBatch, SnapshotError>> + Send>;
 
 impl Run {
-    /// A Parquet file whose rows are in order.
-    pub(crate) fn parquet(path: PathBuf) -> Self {
-        Self { path, format: Format::Parquet }
+    /// A file of the store whose rows are in order.
+    pub(crate) fn stored(path: PathBuf) -> Self {
+        Self { path, format: Format::Stored }
     }
 
     /// Writes rows that come in order.
@@ -83,11 +83,9 @@ impl Run {
                 let reader = reader.map_err(|e| failed(e.to_string()))?;
                 Box::new(reader.map(move |batch| batch.map_err(|e| failed(e.to_string()))))
             }
-            Format::Parquet => {
-                let reader = ParquetRecordBatchReaderBuilder::try_new(file)
-                    .and_then(|builder| builder.with_batch_size(OUT_ROWS).build());
-                let reader = reader.map_err(|e| failed(e.to_string()))?;
-                Box::new(reader.map(move |batch| batch.map_err(|e| failed(e.to_string()))))
+            Format::Stored => {
+                let chunks = Chunks::open(&path)?;
+                Box::new((0..chunks.len()).map(move |chunk| chunks.read(chunk, None).map_err(&failed)))
             }
         })
     }
