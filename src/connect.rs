@@ -1,7 +1,7 @@
 //! Connections by URL: databases and files through the connectors, snapshots through the store.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
@@ -25,12 +25,14 @@ pub fn open(url: &str, base: &Path) -> Result<Box<dyn Connector>, ConnectorError
 /// A stored snapshot as a connection.
 struct StoredSnapshot {
     url: String,
+    folder: PathBuf,
     snapshot: Snapshot,
 }
 
 impl StoredSnapshot {
     fn open(path: &Path, url: &str) -> Result<Self, ConnectorError> {
-        Ok(Self { url: url.into(), snapshot: Snapshot::open(path).map_err(|e| translated(&e, path))? })
+        let snapshot = Snapshot::open(path).map_err(|e| translated(&e, path))?;
+        Ok(Self { url: url.into(), folder: path.into(), snapshot })
     }
 
     fn table(&self, name: &str) -> Result<SnapshotTable, ConnectorError> {
@@ -73,6 +75,11 @@ impl Connector for StoredSnapshot {
 
     fn facts(&self, table: &str) -> Result<TableFacts, ConnectorError> {
         Ok(self.table(table)?.facts().clone())
+    }
+
+    fn source_files(&self) -> Option<Vec<PathBuf>> {
+        let tables = self.snapshot.manifest().tables.iter().map(|t| self.folder.join(&t.file));
+        Some(std::iter::once(self.folder.join("manifest.json")).chain(tables).collect())
     }
 
     fn scan(&self, table: &str, _mixed: &BTreeSet<String>) -> Result<Box<dyn Scan + '_>, ConnectorError> {

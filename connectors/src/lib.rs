@@ -9,7 +9,7 @@ pub mod memory;
 pub mod sqlite;
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
@@ -60,6 +60,12 @@ pub trait Connector: Send + Sync {
     /// Where the storage can't be read.
     fn identity(&self, _tables: &[&str]) -> Result<Identity, ConnectorError> {
         Ok(Identity::default())
+    }
+
+    /// The files that hold the whole of the source, some of which may not exist; `None` where it is more than files. As
+    /// long as none of them changes, every scan gives the same rows in the same order.
+    fn source_files(&self) -> Option<Vec<PathBuf>> {
+        None
     }
 
     /// Opens a table for reading, row by row in the connector's own order. `mixed` names columns that must be

@@ -1,7 +1,7 @@
 //! SQLite files (rusqlite): opened read-only, one read transaction for everything, values as they are stored.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, Receiver, SyncSender};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -224,6 +224,10 @@ impl Connector for Sqlite {
         self.known(table)?;
         read_facts(&self.connection(), table)
             .map_err(|e| translated(&format!("{}, table '{table}'", self.place), &e))
+    }
+
+    fn source_files(&self) -> Option<Vec<PathBuf>> {
+        Some(vec![self.place.clone().into(), format!("{}-wal", self.place).into()])
     }
 
     fn scan(&self, table: &str, mixed: &BTreeSet<String>) -> Result<Box<dyn Scan + '_>, ConnectorError> {

@@ -136,7 +136,7 @@ pub struct NotCompared {
 }
 
 /// What a validator gives back. Nothing found and nothing looked at are different things.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CheckOutcome {
     /// How many things were checked (rows, cells, values: the validator's page says).
     pub checked: u64,
@@ -147,6 +147,7 @@ pub struct CheckOutcome {
     /// How many findings there are in all, also beyond the cap.
     pub total: u64,
     /// How many errors weren't kept, by kind and column.
+    #[serde(with = "pairs")]
     pub beyond: BTreeMap<(FindingKind, Option<String>), u64>,
     /// What was and was not looked at.
     pub coverage: Coverage,
@@ -158,6 +159,29 @@ pub struct CheckOutcome {
     pub message: String,
     /// Row outcomes, from `row_diff` only.
     pub rows: Option<RowOutcomes>,
+}
+
+/// A map whose keys JSON can't have, as a list of pairs.
+mod pairs {
+    use std::collections::BTreeMap;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(super) fn serialize<K: Serialize, V: Serialize, S: Serializer>(
+        map: &BTreeMap<K, V>,
+        to: S,
+    ) -> Result<S::Ok, S::Error> {
+        to.collect_seq(map)
+    }
+
+    pub(super) fn deserialize<'de, K, V, D>(from: D) -> Result<BTreeMap<K, V>, D::Error>
+    where
+        K: Deserialize<'de> + Ord,
+        V: Deserialize<'de>,
+        D: Deserializer<'de>,
+    {
+        Ok(Vec::<(K, V)>::deserialize(from)?.into_iter().collect())
+    }
 }
 
 /// How the rows of a table came out.

@@ -3,12 +3,14 @@
 
 mod chunk;
 mod digest;
+mod journal;
 mod manifest;
 mod memory;
 mod reader;
 mod sort;
 mod storage;
 mod table_file;
+mod table_writer;
 mod writer;
 
 use std::path::PathBuf;
@@ -19,6 +21,7 @@ pub use manifest::{ChunkManifest, FORMAT, Manifest, TableManifest};
 pub use memory::MemoryBudget;
 pub use reader::{Snapshot, SnapshotTable};
 pub use storage::Storage;
+pub use table_writer::from_row;
 pub use writer::{NewTable, SnapshotWriter};
 
 /// A snapshot could not be written or read.

@@ -63,6 +63,11 @@ impl Snapshot {
         &self.manifest
     }
 
+    /// Whether every table's file has the bytes that were written.
+    pub fn files_are_whole(&self) -> bool {
+        self.manifest.tables.iter().all(|table| table.file_is_whole(&self.folder))
+    }
+
     /// Opens one table.
     ///
     /// # Errors

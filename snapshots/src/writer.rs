@@ -9,11 +9,12 @@ use counterfoil_model::{KeySpec, TableFacts};
 
 use crate::SnapshotError;
 use crate::digest::merkle_root;
+use crate::journal::{self, Past, UNFINISHED};
 use crate::manifest::{FORMAT, Manifest, TableManifest};
 use crate::memory::MemoryBudget;
-use crate::sort::{Block, Order, PULL_ROWS, Sorter};
 use crate::storage::Storage;
-use crate::table_file::TableFile;
+use crate::table_file::header;
+use crate::table_writer::{Place, Writing};
 
 /// Writes tables into a folder; [`SnapshotWriter::finish`] writes the manifest last, so a folder without one is
 /// no snapshot.
@@ -22,6 +23,7 @@ pub struct SnapshotWriter {
     folder: PathBuf,
     budget: MemoryBudget,
     storage: Storage,
+    resumed: bool,
 }
 
 /// What is known of a table before its rows are.
@@ -52,14 +54,20 @@ impl SnapshotWriter {
             return Err(SnapshotError::Corrupt { path: folder.into(), problem });
         }
         // Not its parents: where somebody removed those, the snapshot isn't wanted any more.
-        for path in [folder, tables.as_path()].into_iter().filter(|p| !p.is_dir()) {
+        let unfinished = folder.join(UNFINISHED);
+        for path in [folder, tables.as_path(), unfinished.as_path()].into_iter().filter(|p| !p.is_dir()) {
             fs::create_dir(path).map_err(|source| SnapshotError::Io {
                 action: "create",
                 path: path.into(),
                 source,
             })?;
         }
-        Ok(Self { folder: folder.into(), budget: budget.clone(), storage: Storage::default() })
+        Ok(Self {
+            folder: folder.into(),
+            budget: budget.clone(),
+            storage: Storage::default(),
+            resumed: false,
+        })
     }
 
     /// Chooses the format of the tables' files.
@@ -68,90 +76,54 @@ impl SnapshotWriter {
         Self { storage, ..self }
     }
 
-    /// Orders, cuts, digests and writes one table, batch by batch.
+    /// Goes on with a snapshot that a process which was killed left in this folder, or begins a new one. Whoever calls
+    /// this vouches that the source is the same as then, and its rows come in the same order.
+    ///
+    /// # Errors
+    /// Where the folder can't be made.
+    pub fn resume(folder: &Path, budget: &MemoryBudget) -> Result<Self, SnapshotError> {
+        if folder.join("manifest.json").exists() || !folder.join(UNFINISHED).is_dir() {
+            let _ = fs::remove_dir_all(folder);
+            return Self::create(folder, budget);
+        }
+        Ok(Self { folder: folder.into(), budget: budget.clone(), storage: Storage::default(), resumed: true })
+    }
+
+    /// The columns, with their canonical types, of a table that was begun and not finished.
+    pub fn columns_begun(&self, number: usize) -> Option<Vec<(String, String)>> {
+        journal::columns_begun(&self.journal_of(number))
+    }
+
+    fn journal_of(&self, number: usize) -> PathBuf {
+        self.folder.join(UNFINISHED).join(format!("{number:04}.journal"))
+    }
+
+    /// Orders, cuts, digests and writes one table, batch by batch. `rows` gives its rows from the one of that number
+    /// on: all, unless a part was finished by an earlier process.
     ///
     /// # Errors
     /// Where a column isn't canonical or the disk refuses, and what the rows themselves give.
-    pub fn write_table<E: From<SnapshotError> + Send>(
+    pub fn write_table<E, I>(
         &self,
         table: NewTable<'_>,
-        rows: impl Iterator<Item = Result<RecordBatch, E>> + Send,
-    ) -> Result<TableManifest, E> {
-        let order = Order::new(&table.schema, table.key);
-        let scratch = self.folder.join(format!("sort-{:04}", table.number));
-        let mut sorter = Sorter::new(order.clone(), table.schema.clone(), &scratch, &self.budget);
-        let mut file = TableFile::create(&self.folder, &table, self.storage)?;
-        let mut stage = Stage::InOrder;
-        let mut last: Vec<u8> = Vec::new();
-        let mut rows = rows;
-        loop {
-            // What is complete goes to disk while the next rows come.
-            let (next, written) = rayon::join(
-                || pull(&mut rows, &order),
-                || file.write_complete().and_then(|()| sorter.spill()),
-            );
-            written?;
-            if next.is_empty() {
-                break;
-            }
-            for block in next {
-                let block = block?;
-                let (_, keys) = &block;
-                let follows = last.is_empty() || keys.first().is_some_and(|first| last.as_slice() < first);
-                let in_order = follows && keys.ascend_strictly();
-                last.clear();
-                last.extend_from_slice(keys.last().unwrap_or_default());
-                stage = match stage {
-                    Stage::InOrder
-                        if in_order && sorter.held() < HELD_IN_ORDER && sorter.has_room(&block) =>
-                    {
-                        sorter.hold(block);
-                        Stage::InOrder
-                    }
-                    Stage::InOrder if in_order => {
-                        sorter.take_held().iter().try_for_each(|held| file.push(held))?;
-                        file.push(&block)?;
-                        Stage::Streaming
-                    }
-                    Stage::Streaming if in_order => {
-                        file.push(&block)?;
-                        Stage::Streaming
-                    }
-                    Stage::Streaming => {
-                        // What was written so far is in order: it becomes a run among others.
-                        sorter.add_run(file.into_run()?);
-                        file = TableFile::create(&self.folder, &table, self.storage)?;
-                        sorter.sort(block)?;
-                        Stage::Unordered
-                    }
-                    Stage::InOrder | Stage::Unordered => {
-                        sorter.sort(block)?;
-                        Stage::Unordered
-                    }
-                };
-            }
+        rows: impl FnOnce(u64) -> I,
+    ) -> Result<TableManifest, E>
+    where
+        E: From<SnapshotError> + Send,
+        I: Iterator<Item = Result<RecordBatch, E>> + Send,
+    {
+        let header = header(&table, self.storage)?;
+        let path = self.journal_of(table.number);
+        let past = Past::read(&path, &header);
+        if let Some(done) = past.done.as_ref().filter(|done| done.file_is_whole(&self.folder)) {
+            return Ok(done.clone());
         }
-        match stage {
-            Stage::Streaming => {}
-            Stage::InOrder => sorter.take_held().iter().try_for_each(|held| file.push(held))?,
-            Stage::Unordered => {
-                let mut ordered = sorter.finish()?;
-                loop {
-                    let (next, written) = rayon::join(|| ordered.pull(), || file.write_complete());
-                    written?;
-                    let next = next?;
-                    if next.is_empty() {
-                        break;
-                    }
-                    next.iter().try_for_each(|block| file.push(block))?;
-                }
-            }
+        let place = Place { folder: &self.folder, budget: &self.budget, storage: self.storage };
+        let mut writing = Writing::begin(&place, &table, &path, &header, past)?;
+        if let Some(next) = writing.next_row() {
+            writing.take_all(&table, rows(next))?;
         }
-        if scratch.exists() {
-            let io = |source| SnapshotError::Io { action: "remove", path: scratch.clone(), source };
-            fs::remove_dir_all(&scratch).map_err(io)?;
-        }
-        Ok(file.finish(table)?)
+        Ok(writing.finish(table)?)
     }
 
     /// Writes the manifest: now the folder is a snapshot.
@@ -171,7 +143,11 @@ impl SnapshotWriter {
             format: FORMAT.into(),
             url: url.into(),
             taken_at: taken_at.into(),
-            consistency: consistency.into(),
+            consistency: if self.resumed {
+                format!("{consistency}; after an interruption gone on with, from files that hadn't changed")
+            } else {
+                consistency.into()
+            },
             version: version.into(),
             tables,
             root: String::new(),
@@ -183,46 +159,21 @@ impl SnapshotWriter {
         let text = serde_json::to_string_pretty(&manifest).map_err(|e| io(e.into()))?;
         fs::write(&temporary, text + "\n").map_err(io)?;
         fs::rename(&temporary, &path).map_err(io)?;
+        let unfinished = self.folder.join(UNFINISHED);
+        let io = |source| SnapshotError::Io { action: "remove", path: unfinished.clone(), source };
+        fs::remove_dir_all(&unfinished).map_err(io)?;
         Ok(manifest)
     }
 }
 
-/// So many bytes in order, and the rest probably is too: from there on rows are written as they come.
-const HELD_IN_ORDER: usize = 32 << 20;
-
-/// How the rows of a table came so far.
-enum Stage {
-    /// In order, and held in memory.
-    InOrder,
-    /// In order for long: they are written as they come.
-    Streaming,
-    /// Not in order: they are sorted.
-    Unordered,
-}
-
-/// The next rows with their keys, about as many as a chunk has; none at the end.
-fn pull<E>(rows: &mut impl Iterator<Item = Result<RecordBatch, E>>, order: &Order) -> Vec<Result<Block, E>> {
-    let mut blocks = Vec::new();
-    let mut count = 0;
-    while count < PULL_ROWS {
-        match rows.next() {
-            None => break,
-            Some(Ok(batch)) if batch.num_rows() == 0 => {}
-            Some(Ok(batch)) => {
-                count += batch.num_rows();
-                let keys = order.keys(&batch);
-                blocks.push(Ok((batch, keys)));
-            }
-            Some(Err(error)) => {
-                blocks.push(Err(error));
-                break;
-            }
-        }
-    }
-    blocks
-}
-
 impl TableManifest {
+    /// Whether the table's file has the bytes that were written.
+    pub(crate) fn file_is_whole(&self, folder: &Path) -> bool {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update_mmap_rayon(folder.join(&self.file)).is_ok()
+            && hasher.finalize().to_hex().as_str() == self.blake3
+    }
+
     /// The root that the digests give: over the columns in order, each the root over its chunks.
     pub(crate) fn computed_root(&self) -> [u8; 32] {
         let columns: Vec<[u8; 32]> = (0..self.columns.len())

@@ -1,5 +1,6 @@
 //! `counterfoil snapshot`.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
@@ -73,11 +74,18 @@ pub fn run(args: &SnapshotArgs, common: &Common) -> Result<u8, Error> {
     }
     let wanted: Vec<Wanted> =
         tables.into_iter().map(|table| Wanted { key: key_of(args, &table), table }).collect();
-    let folder = WorkFolder::create(&args.out)?;
+    let asked = format!("{wanted:?} {:?}", args.storage);
+    let connections = BTreeMap::from([("snapshot".to_owned(), connector)]);
+    let purpose = engine::resume::purpose("snapshot", &args.out, &asked, &connections);
+    let folder = WorkFolder::create(&args.out, purpose.as_ref())?;
     let progress = Progress::new(common.quiet || common.json);
+    if folder.resumed() {
+        progress.say("going on with a snapshot whose process was killed");
+    }
     let rows = progress.rows("Snapshot");
     let taking = engine::Taking { memory: &common.budget(), storage: args.storage.into(), rows: &rows };
-    let snapshot = engine::snapshot("snapshot", connector.as_ref(), &wanted, &folder.run(), &taking)?;
+    let snapshot =
+        engine::snapshot("snapshot", connections["snapshot"].as_ref(), &wanted, &folder.run(), &taking)?;
     rows.finish_and_clear();
     let manifest = snapshot.manifest().clone();
     let place = folder.publish()?;

@@ -1,6 +1,6 @@
 //! Checks: from plan lines to validators with options, and from outcomes to results.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -119,6 +119,13 @@ pub fn run(ready: &Ready, number: usize, mask: &Mask, context: &Context<'_>) -> 
     let pair: &Arc<TablePair> =
         context.pairs.get(&ready.table).ok_or_else(|| broken("its table was not compared".into()))?;
     let path = context.scratch.join(format!("differences-{number:04}.parquet"));
+    let noted = context.scratch.join(format!("differences-{number:04}.json"));
+    // Only a comparison of rows depends on nothing but the plan and its tables, so only that is gone on with.
+    let compares_rows = ready.validator.value == "row_diff";
+    if let Some(outcome) = finished(&noted).filter(|_| compares_rows && path.is_file()) {
+        let rows = outcome.rows;
+        return Ok(Done { result: result(ready, outcome, mask, context, started), part: Some(path), rows });
+    }
     let mut part = Part::create(&path, &ready.table, mask.clone())?;
     let mut input = Input {
         pair,
@@ -141,9 +148,25 @@ pub fn run(ready: &Ready, number: usize, mask: &Mask, context: &Context<'_>) -> 
         other => broken(other.to_string()),
     })?;
     let part = Some(part.finish()?);
+    if compares_rows {
+        note(&noted, &outcome)?;
+    }
     let rows = outcome.rows;
     let result = result(ready, outcome, mask, context, started);
     Ok(Done { result, part, rows })
+}
+
+/// What a check found before its process was killed.
+fn finished(path: &Path) -> Option<CheckOutcome> {
+    serde_json::from_slice(&std::fs::read(path).ok()?).ok()
+}
+
+/// Writes down what a check found, whole or not at all.
+fn note(path: &Path, outcome: &CheckOutcome) -> Result<(), Error> {
+    let temporary = path.with_extension("tmp");
+    let text = serde_json::to_vec(outcome).map_err(|e| Error::io("write", &temporary, e.into()))?;
+    std::fs::write(&temporary, text).map_err(|e| Error::io("write", &temporary, e))?;
+    std::fs::rename(&temporary, path).map_err(|e| Error::io("rename", path, e))
 }
 
 fn result(
@@ -210,7 +233,7 @@ pub struct PlanFiles {
 
 impl PlanFiles {
     fn stored(&self, store: &str, path: &str) -> Option<PathBuf> {
-        let path = std::path::Path::new(path.trim_start_matches('/'));
+        let path = Path::new(path.trim_start_matches('/'));
         // A path that climbs out of the store is not in it.
         let inside = path.components().all(|c| matches!(c, std::path::Component::Normal(_)));
         inside.then(|| self.base.join(store).join(path))

@@ -49,7 +49,7 @@ pub fn tables(
     let sources = sources(plan, views);
     let zone = zone(loaded)?;
     let folder = scratch.join("expected");
-    let writer = SnapshotWriter::create(&folder, &options.memory)?;
+    let writer = SnapshotWriter::resume(&folder, &options.memory)?;
     let bar = options.progress.bar("Deriving", plan.tables.len() as u64);
     let referenced: BTreeSet<&str> = plan
         .tables

@@ -13,6 +13,7 @@ mod memory;
 mod pairing;
 mod progress;
 mod references;
+pub mod resume;
 mod take;
 mod view;
 mod waivers;
@@ -81,16 +82,24 @@ pub fn run(loaded: &Loaded, options: &Options) -> Result<Finished, Error> {
         let stamp: String = started_at.chars().filter(|c| c.is_ascii_alphanumeric()).collect();
         Path::new("runs").join(format!("{}-{stamp}", file_name(&plan.name)))
     });
-    let folder = work::WorkFolder::create(&place)?;
+    work::is_free(&place)?;
+    let base = options.plan_path.parent().map(Path::to_path_buf).unwrap_or_default();
+    let connections = open_all(plan, &base)?;
+    check_names(loaded, &connections)?;
+    let asked = format!("{plan:?} {:?} {:?}", options.phase, options.stop_after);
+    let purpose = resume::purpose("run", &options.plan_path, &asked, &connections);
+    let folder = work::WorkFolder::create(&place, purpose.as_ref())?;
+    folder.empty_run()?;
     let log = log::Log::create(&folder.run().join("log.jsonl"))?;
     log.event(
         "started",
         json!({ "plan": options.plan_path, "phase": options.phase, "version": env!("CARGO_PKG_VERSION") }),
     );
 
-    let base = options.plan_path.parent().map(Path::to_path_buf).unwrap_or_default();
-    let connections = open_all(plan, &base)?;
-    check_names(loaded, &connections)?;
+    if folder.resumed() {
+        log.event("resumed", json!({}));
+        options.progress.say("going on with a run that was killed");
+    }
     let unnamed = coverage::unnamed(plan, &connections)?;
     let views = look(plan, &connections, &folder.scratch(), options, &log)?;
     let compared = compare::tables(loaded, &views, &folder.scratch(), options)?;

@@ -15,7 +15,7 @@ use counterfoil_model::read::{self, Epoch};
 use counterfoil_model::report::Pairing;
 use counterfoil_model::{KeySpec, ReadAs, Table, TableFacts, Type};
 use counterfoil_plan::Loaded;
-use counterfoil_snapshots::{NewTable, SnapshotTable, SnapshotWriter};
+use counterfoil_snapshots::{NewTable, SnapshotTable, SnapshotWriter, from_row};
 use jiff::tz::TimeZone;
 use rayon::prelude::*;
 
@@ -476,7 +476,7 @@ fn write(
     });
     let facts = TableFacts { kind: kind.into(), ..TableFacts::default() };
     let new = NewTable { number, name: &parts.plan.name.value, schema, key: Some(key), facts };
-    let manifest = parts.writer.write_table(new, rows)?;
+    let manifest = parts.writer.write_table(new, |from| from_row(rows, from))?;
     Ok(Arc::new(SnapshotTable::open(parts.folder, manifest)?))
 }
 

@@ -1,5 +1,6 @@
 //! Progress on stderr, only where it is a terminal.
 
+use std::io::Write;
 use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -8,6 +9,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 #[derive(Clone, Debug)]
 pub struct Progress {
     bars: MultiProgress,
+    quiet: bool,
 }
 
 impl Progress {
@@ -15,7 +17,16 @@ impl Progress {
     pub fn new(quiet: bool) -> Self {
         // indicatif itself draws nothing where stderr is no terminal.
         let target = if quiet { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
-        Self { bars: MultiProgress::with_draw_target(target) }
+        Self { bars: MultiProgress::with_draw_target(target), quiet }
+    }
+
+    /// Says one thing, unless the person wants quiet.
+    pub fn say(&self, what: &str) {
+        if !self.quiet {
+            self.bars.suspend(|| {
+                let _ = writeln!(std::io::stderr(), "{what}");
+            });
+        }
     }
 
     /// A bar over a known number of steps, with rate and time left.

@@ -6,10 +6,11 @@ use std::path::Path;
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use counterfoil_connectors::{Connector, ConnectorError, ErrorKind};
-use counterfoil_model::KeySpec;
 use counterfoil_model::names::fold;
+use counterfoil_model::{KeySpec, Type};
 use counterfoil_snapshots::{
     Manifest, MemoryBudget, NewTable, Snapshot, SnapshotError, SnapshotWriter, Storage, TableManifest,
+    from_row,
 };
 use indicatif::ProgressBar;
 use rayon::prelude::*;
@@ -48,7 +49,13 @@ pub fn snapshot(
     folder: &Path,
     taking: &Taking<'_>,
 ) -> Result<Snapshot, Error> {
-    let writer = SnapshotWriter::create(folder, taking.memory)?.storage(taking.storage);
+    // One that was finished before the process was killed.
+    if let Ok(finished) = Snapshot::open(folder)
+        && finished.files_are_whole()
+    {
+        return Ok(finished);
+    }
+    let writer = SnapshotWriter::resume(folder, taking.memory)?.storage(taking.storage);
     let taken_at = now();
     let take = |(number, wanted): (usize, &Wanted)| {
         take_table(name, connector, wanted, number, &writer, taking.rows)
@@ -79,7 +86,11 @@ fn take_table(
 ) -> Result<TableManifest, Error> {
     let failed = |e| Error::connection(name, e);
     let facts = connector.facts(&wanted.table).map_err(failed)?;
-    let mut mixed = BTreeSet::new();
+    // Columns that an earlier process had found to hold mixed types.
+    let variant = Type::Variant.to_string();
+    let begun = writer.columns_begun(number).unwrap_or_default().into_iter();
+    let mut mixed: BTreeSet<String> =
+        begun.filter(|(_, kind)| *kind == variant).map(|(column, _)| column).collect();
     loop {
         let mut scan = connector.scan(&wanted.table, &mixed).map_err(failed)?;
         let schema = scan.schema();
@@ -93,7 +104,8 @@ fn take_table(
         let batches = std::iter::from_fn(|| scan.next_batch().transpose()).inspect(|batch| {
             rows.inc(batch.as_ref().map_or(0, RecordBatch::num_rows) as u64);
         });
-        match writer.write_table(table, batches.map(|batch| batch.map_err(Failed::Connector))) {
+        let batches = batches.map(|batch| batch.map_err(Failed::Connector));
+        match writer.write_table(table, |from| from_row(batches, from)) {
             Ok(manifest) => return Ok(manifest),
             Err(Failed::Connector(ConnectorError { kind: ErrorKind::Mixed(column), .. }))
                 if mixed.insert(column.clone()) =>

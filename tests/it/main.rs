@@ -5,5 +5,6 @@ mod bad_input;
 mod command_line;
 mod determinism;
 mod docs;
+mod killed;
 mod scenarios;
 mod support;

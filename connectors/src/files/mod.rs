@@ -168,6 +168,10 @@ impl Connector for Files {
         Ok(Identity { digests, ..Identity::default() })
     }
 
+    fn source_files(&self) -> Option<Vec<PathBuf>> {
+        Some(self.tables.values().flatten().cloned().collect())
+    }
+
     fn scan(&self, table: &str, _mixed: &BTreeSet<String>) -> Result<Box<dyn Scan + '_>, ConnectorError> {
         let parts = self.parts(table)?;
         Ok(match self.format {

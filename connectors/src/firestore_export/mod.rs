@@ -31,6 +31,7 @@ const PSEUDO: [&str; 3] = ["__id", "__path", "__parent_id"];
 pub struct FirestoreExport {
     url: String,
     place: String,
+    overall: PathBuf,
     files: Vec<(PathBuf, Vec<u8>)>,
     tables: BTreeMap<String, Collection>,
 }
@@ -60,6 +61,7 @@ impl FirestoreExport {
         let mut export = Self {
             url: url.into(),
             place: path.display().to_string(),
+            overall: overall.clone(),
             files: Vec::new(),
             tables: BTreeMap::new(),
         };
@@ -280,6 +282,10 @@ impl Connector for FirestoreExport {
             primary_key: vec!["__path".into()],
             ..TableFacts::default()
         })
+    }
+
+    fn source_files(&self) -> Option<Vec<PathBuf>> {
+        Some(std::iter::once(&self.overall).chain(self.files.iter().map(|(path, _)| path)).cloned().collect())
     }
 
     fn scan(&self, table: &str, mixed: &BTreeSet<String>) -> Result<Box<dyn Scan + '_>, ConnectorError> {

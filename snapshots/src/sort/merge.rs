@@ -20,7 +20,6 @@ struct Head {
     held: usize,
     /// Runs come in the order of their number where nothing else decides.
     number: usize,
-    _run: Run,
 }
 
 impl Head {
@@ -43,22 +42,26 @@ pub(crate) struct Merge {
     heads: Vec<Head>,
     held: Vec<RecordBatch>,
     failed: bool,
+    /// They stay until all is merged: a process that is killed begins the merge anew.
+    #[allow(dead_code, reason = "their files go when they are dropped")]
+    runs: Vec<Run>,
 }
 
 impl Merge {
     pub(super) fn new(runs: Vec<Run>, order: Order) -> Result<Self, SnapshotError> {
-        let mut merge = Self { order, heads: Vec::new(), held: Vec::new(), failed: false };
-        for (number, run) in runs.into_iter().enumerate() {
+        let mut merge = Self { order, heads: Vec::new(), held: Vec::new(), failed: false, runs: Vec::new() };
+        for (number, run) in runs.iter().enumerate() {
             let mut rows = run.rows()?;
             if let Some((batch, keys)) = next_block(&mut rows, &merge.order)? {
                 let held = merge.held.len();
                 merge.held.push(batch.clone());
-                merge.heads.push(Head { rows, batch, keys, row: 0, held, number, _run: run });
+                merge.heads.push(Head { rows, batch, keys, row: 0, held, number });
             }
         }
         for at in (0..merge.heads.len() / 2).rev() {
             merge.sink(at);
         }
+        merge.runs = runs;
         Ok(merge)
     }
 

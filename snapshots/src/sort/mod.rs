@@ -14,6 +14,7 @@ use counterfoil_model::{KeySpec, Keys, Type, key, value_at};
 use rayon::prelude::*;
 
 use crate::SnapshotError;
+use crate::journal::Journal;
 use crate::memory::{MemoryBudget, Share};
 use merge::Merge;
 pub(crate) use run::{Run, compact};
@@ -68,6 +69,8 @@ pub(crate) struct Sorter {
     full: Vec<Block>,
     runs: Vec<Run>,
     made: usize,
+    /// Whether the scratch folder holds runs of an earlier process.
+    kept: bool,
 }
 
 impl Sorter {
@@ -84,6 +87,7 @@ impl Sorter {
             full: Vec::new(),
             runs: Vec::new(),
             made: 0,
+            kept: false,
         }
     }
 
@@ -123,8 +127,20 @@ impl Sorter {
         self.runs.push(run);
     }
 
+    /// Takes the runs that an earlier process made.
+    pub(crate) fn restore(&mut self, runs: Vec<Run>) {
+        self.kept = true;
+        self.runs = runs;
+    }
+
+    /// Writes down which runs there are: they hold the first rows that came.
+    pub(crate) fn note(&self, journal: &mut Journal) -> Result<(), SnapshotError> {
+        let rows = self.runs.iter().map(Run::len).sum();
+        journal.runs(rows, self.runs.iter().map(|run| run.entry(journal.folder())).collect())
+    }
+
     /// Sorts what there was no more room beside, and writes it to disk: as several runs at once.
-    pub(crate) fn spill(&mut self) -> Result<(), SnapshotError> {
+    pub(crate) fn spill(&mut self, journal: &mut Journal) -> Result<(), SnapshotError> {
         if self.full.is_empty() {
             return Ok(());
         }
@@ -140,6 +156,7 @@ impl Sorter {
         let write = |(path, blocks): (PathBuf, Vec<Block>)| Run::write(path, schema, Sorted::new(blocks));
         let runs: Vec<Run> = parts.into_par_iter().map(write).collect::<Result<_, _>>()?;
         self.runs.extend(runs);
+        self.note(journal)?;
         self.share.clear();
         // A little was taken in the meantime.
         for block in &self.blocks {
@@ -149,7 +166,7 @@ impl Sorter {
     }
 
     fn make_scratch(&self) -> Result<(), SnapshotError> {
-        if self.made > 0 {
+        if self.made > 0 || (self.kept && self.scratch.is_dir()) {
             return Ok(());
         }
         // An attempt that was given up may have left some.
@@ -162,23 +179,40 @@ impl Sorter {
     }
 
     fn next_path(&mut self) -> PathBuf {
-        self.made += 1;
-        self.scratch.join(format!("run-{:06}.arrow", self.made))
+        loop {
+            self.made += 1;
+            let path = self.scratch.join(format!("run-{:06}.arrow", self.made));
+            if !path.exists() {
+                return path;
+            }
+        }
     }
 
     /// All rows in order.
-    pub(crate) fn finish(mut self) -> Result<Ordered, SnapshotError> {
-        self.spill()?;
+    pub(crate) fn finish(mut self, journal: &mut Journal) -> Result<Ordered, SnapshotError> {
+        self.spill(journal)?;
         if self.runs.is_empty() {
+            journal.in_memory()?;
             return Ok(Ordered::Memory(Sorted::new(std::mem::take(&mut self.blocks)), self.share));
         }
         self.full = std::mem::take(&mut self.blocks);
-        self.spill()?;
+        self.spill(journal)?;
+        journal.sorted()?;
+        self.merge(journal)
+    }
+
+    /// All rows in order, where all are in runs.
+    pub(crate) fn merge(mut self, journal: &mut Journal) -> Result<Ordered, SnapshotError> {
         while self.runs.len() > FAN_IN {
             let first: Vec<Run> = self.runs.drain(..FAN_IN).collect();
             let merged = Merge::new(first, self.order.clone())?;
-            let run = Run::write(self.next_path(), &self.schema, merged)?;
+            self.make_scratch()?;
+            let mut merged = merged;
+            let run = Run::write(self.next_path(), &self.schema, &mut merged)?;
             self.runs.push(run);
+            // Only then may the runs go that were merged.
+            self.note(journal)?;
+            drop(merged);
         }
         Ok(Ordered::Disk(Box::new(Merge::new(self.runs, self.order)?)))
     }

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{BufReader, BufWriter};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, AsArray, RecordBatch};
@@ -13,13 +13,16 @@ use arrow::ipc::writer::{IpcWriteOptions, StreamWriter};
 
 use super::Block;
 use crate::SnapshotError;
-use crate::storage::Chunks;
+use crate::journal::RunFile;
+use crate::storage::{Chunks, Hashed};
 
 /// A file of rows in order; removed when it is no longer needed.
 #[derive(Debug)]
 pub(crate) struct Run {
     path: PathBuf,
     format: Format,
+    digest: String,
+    rows: u64,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -35,8 +38,31 @@ pub(super) type Rows = Box<dyn Iterator<Item = Result<RecordBatch, SnapshotError
 
 impl Run {
     /// A file of the store whose rows are in order.
-    pub(crate) fn stored(path: PathBuf) -> Self {
-        Self { path, format: Format::Stored }
+    pub(crate) fn stored(path: PathBuf, rows: u64, digest: &blake3::Hash) -> Self {
+        Self { path, format: Format::Stored, digest: digest.to_hex().to_string(), rows }
+    }
+
+    /// How many rows it holds.
+    pub(super) fn len(&self) -> u64 {
+        self.rows
+    }
+
+    /// What is written down of it; its path from a folder on.
+    pub(super) fn entry(&self, base: &Path) -> RunFile {
+        let stored = matches!(self.format, Format::Stored);
+        let path = self.path.strip_prefix(base).unwrap_or(&self.path).to_path_buf();
+        RunFile { path, blake3: self.digest.clone(), stored, rows: self.rows }
+    }
+
+    /// The run that was written down, if it is still what it was.
+    pub(crate) fn of(entry: &RunFile, base: &Path) -> Option<Self> {
+        let path = base.join(&entry.path);
+        let mut hasher = blake3::Hasher::new();
+        hasher.update_mmap_rayon(&path).ok()?;
+        let whole = hasher.finalize().to_hex().as_str() == entry.blake3;
+        let format = if entry.stored { Format::Stored } else { Format::Arrow };
+        let digest = entry.blake3.clone();
+        whole.then_some(Self { path, format, digest, rows: entry.rows })
     }
 
     /// Writes rows that come in order.
@@ -45,24 +71,25 @@ impl Run {
         schema: &SchemaRef,
         rows: impl Iterator<Item = Result<Block, SnapshotError>>,
     ) -> Result<Self, SnapshotError> {
-        let io = |source| SnapshotError::Io { action: "create", path: path.clone(), source };
         let failed = |e: arrow::error::ArrowError| SnapshotError::Storage {
             action: "write",
             path: path.clone(),
             problem: e.to_string(),
         };
-        let out = BufWriter::with_capacity(1 << 20, File::create(&path).map_err(io)?);
+        let out = BufWriter::with_capacity(1 << 20, Hashed::create(&path)?);
         let options = IpcWriteOptions::default()
             .try_with_compression(Some(CompressionType::LZ4_FRAME))
             .map_err(failed)?;
         let mut writer = StreamWriter::try_new_with_options(out, schema, options).map_err(failed)?;
+        let mut count = 0;
         for block in rows {
             let (batch, _) = block?;
+            count += batch.num_rows() as u64;
             writer.write(&compact(&batch).map_err(failed)?).map_err(failed)?;
         }
         writer.finish().map_err(failed)?;
-        drop(writer);
-        Ok(Self { path, format: Format::Arrow })
+        let digest = writer.get_ref().get_ref().digest().to_hex().to_string();
+        Ok(Self { path, format: Format::Arrow, digest, rows: count })
     }
 
     /// Opens the run.

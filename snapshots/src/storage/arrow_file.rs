@@ -3,7 +3,7 @@
 //! <https://arrow.apache.org/docs/format/Columnar.html#ipc-file-format>.
 
 use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
+use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -16,8 +16,10 @@ use arrow::datatypes::{
     ArrowNativeType, ArrowPrimitiveType, DataType, Date32Type, Decimal128Type, Decimal256Type, Float32Type,
     Float64Type, Int64Type, Schema, SchemaRef, Time64NanosecondType, UInt64Type,
 };
+use arrow::ipc;
+use arrow::ipc::convert::try_fb_to_schema;
+use arrow::ipc::reader::{StreamReader, read_footer_length};
 use arrow::ipc::writer::FileWriter;
-use arrow::ipc::{self, convert::try_fb_to_schema, reader::read_footer_length};
 use rayon::prelude::*;
 
 use super::{Hashed, cannot_read, corrupt, failed_to_write};
@@ -43,10 +45,27 @@ impl ArrowOut {
         written.map_err(|e| failed_to_write(&self.path, &e))
     }
 
-    pub(super) fn finish(mut self) -> Result<blake3::Hash, SnapshotError> {
+    pub(super) fn finish(&mut self) -> Result<blake3::Hash, SnapshotError> {
         self.writer.finish().map_err(|e| failed_to_write(&self.path, &e))?;
         Ok(self.writer.get_ref().digest())
     }
+}
+
+/// The batches of a file without its end: what follows the magic bytes is a stream.
+pub(super) fn unfinished(path: &Path) -> Box<dyn Iterator<Item = RecordBatch>> {
+    const MAGIC: u64 = 8;
+    let open = || -> Option<StreamReader<BufReader<File>>> {
+        let mut file = File::open(path).ok()?;
+        file.seek(SeekFrom::Start(MAGIC)).ok()?;
+        StreamReader::try_new(BufReader::with_capacity(1 << 20, file), None).ok()
+    };
+    let mut reader = open();
+    Box::new(std::iter::from_fn(move || {
+        let reader = reader.as_mut()?;
+        // The reader may panic on what was never written; it ends there as well.
+        let next = std::panic::AssertUnwindSafe(|| reader.next());
+        std::panic::catch_unwind(next).ok()??.ok()
+    }))
 }
 
 /// An Arrow file of chunks.

@@ -26,6 +26,14 @@ pub enum Storage {
 }
 
 impl Storage {
+    /// Chunks of a file that was not finished, as far as they are whole. Parquet says only at its end what it holds.
+    pub(crate) fn unfinished(self, path: &Path) -> Box<dyn Iterator<Item = RecordBatch>> {
+        match self {
+            Self::Arrow => arrow_file::unfinished(path),
+            Self::Parquet => Box::new(std::iter::empty()),
+        }
+    }
+
     /// The extension of its files.
     pub(crate) fn extension(self) -> &'static str {
         match self {
@@ -43,14 +51,14 @@ impl Storage {
 
 /// A table's file that is being written, chunk by chunk.
 pub(crate) enum ChunksOut {
-    Arrow(ArrowOut),
+    Arrow(Box<ArrowOut>),
     Parquet(Box<ParquetOut>),
 }
 
 impl ChunksOut {
     pub(crate) fn create(storage: Storage, path: &Path, schema: &SchemaRef) -> Result<Self, SnapshotError> {
         Ok(match storage {
-            Storage::Arrow => Self::Arrow(ArrowOut::create(path, schema)?),
+            Storage::Arrow => Self::Arrow(Box::new(ArrowOut::create(path, schema)?)),
             Storage::Parquet => Self::Parquet(Box::new(ParquetOut::create(path, schema)?)),
         })
     }
@@ -63,7 +71,7 @@ impl ChunksOut {
     }
 
     /// Closes the file, and gives the BLAKE3 of its bytes.
-    pub(crate) fn finish(self) -> Result<blake3::Hash, SnapshotError> {
+    pub(crate) fn finish(&mut self) -> Result<blake3::Hash, SnapshotError> {
         match self {
             Self::Arrow(out) => out.finish(),
             Self::Parquet(out) => out.finish(),
@@ -119,12 +127,12 @@ pub(crate) struct Hashed {
 }
 
 impl Hashed {
-    fn create(path: &Path) -> Result<Self, SnapshotError> {
+    pub(crate) fn create(path: &Path) -> Result<Self, SnapshotError> {
         let io = |source| SnapshotError::Io { action: "create", path: path.into(), source };
         Ok(Self { file: File::create(path).map_err(io)?, hasher: Hasher::new() })
     }
 
-    fn digest(&self) -> blake3::Hash {
+    pub(crate) fn digest(&self) -> blake3::Hash {
         self.hasher.finalize()
     }
 }

@@ -71,7 +71,7 @@ impl ParquetOut {
         group.close().map(drop)
     }
 
-    pub(super) fn finish(mut self) -> Result<blake3::Hash, SnapshotError> {
+    pub(super) fn finish(&mut self) -> Result<blake3::Hash, SnapshotError> {
         self.writer.finish().map_err(|e| failed_to_write(&self.path, &e))?;
         Ok(self.writer.inner().digest())
     }

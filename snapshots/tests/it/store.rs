@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use arrow::array::{ArrayRef, RecordBatch};
 use arrow::compute::take_record_batch;
@@ -11,7 +12,7 @@ use counterfoil_model::decimal::Decimal;
 use counterfoil_model::time::{MAX_INSTANT, MIN_INSTANT};
 use counterfoil_model::{ColumnBuilder, KeySpec, Table, TableFacts, Type, Value, value_at};
 use counterfoil_snapshots::{
-    Manifest, MemoryBudget, NewTable, Snapshot, SnapshotError, SnapshotWriter, Storage,
+    Manifest, MemoryBudget, NewTable, Snapshot, SnapshotError, SnapshotWriter, Storage, from_row,
 };
 use proptest::prelude::*;
 
@@ -46,7 +47,7 @@ fn write_as(
     let schema = batches[0].schema();
     let new = NewTable { number: 0, name: "t", schema, key, facts: TableFacts::default() };
     let rows = batches.iter().cloned().map(Ok::<_, SnapshotError>);
-    let table = writer.write_table(new, rows).unwrap();
+    let table = writer.write_table(new, |from| from_row(rows, from)).unwrap();
     writer.finish(vec![table], "memory:", "2026-01-05T00:00:00Z", "fixed", "0").unwrap()
 }
 
@@ -261,6 +262,113 @@ fn rows_that_are_in_order_for_long_and_then_not_are_sorted() {
     let two = write_within(tight.path(), &batches, Some(&key), 0);
     assert_eq!(one.root, two.root);
     assert!(two.tables[0].chunks.iter().all(|c| c.keys.unique && c.keys.nulls == 0));
+}
+
+/// Rows after each of which the folder is copied as it is: what a process that was killed there would have left.
+fn copied_along<'a>(
+    batches: &'a [RecordBatch],
+    every: usize,
+    folder: &'a Path,
+    copies: &'a Path,
+) -> impl Iterator<Item = Result<RecordBatch, SnapshotError>> + Send + 'a {
+    batches.iter().enumerate().map(move |(number, batch)| {
+        if number % every == every - 1 {
+            copy_folder(folder, &copies.join(number.to_string()));
+        }
+        Ok(batch.clone())
+    })
+}
+
+fn copy_folder(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let to = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy_folder(&entry.path(), &to);
+        } else {
+            // Another thread may have renamed it meanwhile.
+            let _ = fs::copy(entry.path(), to);
+        }
+    }
+}
+
+/// Writes into a folder that was left behind; gives the root, and how many rows had to be read again.
+fn go_on(folder: &Path, batches: &[RecordBatch], key: &KeySpec, memory: usize) -> (String, u64) {
+    let writer = SnapshotWriter::resume(folder, &MemoryBudget::new(memory)).unwrap();
+    let schema = batches[0].schema();
+    let facts = TableFacts::default();
+    let new = NewTable { number: 0, name: "t", schema, key: Some(key), facts };
+    let read = AtomicU64::new(0);
+    let count = |batch: &Result<RecordBatch, SnapshotError>| {
+        read.fetch_add(batch.as_ref().unwrap().num_rows() as u64, Ordering::Relaxed);
+    };
+    let rows = |from| from_row(batches.iter().cloned().map(Ok), from).inspect(&count);
+    let table = writer.write_table(new, rows).unwrap();
+    let manifest = writer.finish(vec![table], "memory:", "2026-01-05T00:00:00Z", "fixed", "0").unwrap();
+    assert!(!folder.join("unfinished").exists());
+    Snapshot::open(folder).unwrap().table("t").unwrap().unwrap().verify().unwrap();
+    (manifest.root, read.into_inner())
+}
+
+#[test]
+fn a_killed_snapshot_goes_on_from_what_is_finished() {
+    let shuffled = many(300_000);
+    let sorted = {
+        let folder = tempfile::tempdir().unwrap();
+        write(folder.path(), &shuffled, Some(&KeySpec::plain(vec![0])));
+        let all = Snapshot::open(folder.path()).unwrap().table("t").unwrap().unwrap().read_all(None).unwrap();
+        (0..300_000).step_by(4_096).map(|at| all.slice(at, 4_096.min(300_000 - at))).collect::<Vec<_>>()
+    };
+    let mut late = sorted.clone();
+    let moved = late.remove(2);
+    late.push(moved);
+    let key = KeySpec::plain(vec![0]);
+    for (name, batches) in [("in order", sorted), ("shuffled", shuffled), ("late", late)] {
+        let (folder, copies) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let writer = SnapshotWriter::create(folder.path(), &MemoryBudget::new(0)).unwrap();
+        let facts = TableFacts::default();
+        let new = NewTable { number: 0, name: "t", schema: batches[0].schema(), key: Some(&key), facts };
+        let rows = |_| copied_along(&batches, 13, folder.path(), copies.path());
+        let table = writer.write_table::<SnapshotError, _>(new, rows).unwrap();
+        copy_folder(folder.path(), &copies.path().join("unsealed"));
+        let whole = writer.finish(vec![table], "memory:", "2026-01-05T00:00:00Z", "fixed", "0").unwrap();
+        let mut least = 300_000;
+        for copy in fs::read_dir(copies.path()).unwrap() {
+            let copy = copy.unwrap();
+            let (root, read) = go_on(&copy.path(), &batches, &key, 0);
+            assert_eq!(root, whole.root, "{name}, killed at {:?}", copy.file_name());
+            least = least.min(read);
+        }
+        assert_eq!(least, 0, "{name}: a table that was finished is not read again");
+    }
+}
+
+#[test]
+fn what_was_finished_is_not_read_again_and_what_is_damaged_is() {
+    let batches = many(300_000);
+    let key = KeySpec::plain(vec![0]);
+    let (folder, copies) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let writer = SnapshotWriter::create(folder.path(), &MemoryBudget::new(0)).unwrap();
+    let facts = TableFacts::default();
+    let new = NewTable { number: 0, name: "t", schema: batches[0].schema(), key: Some(&key), facts };
+    let rows = |_| copied_along(&batches, 60, folder.path(), copies.path());
+    let table = writer.write_table::<SnapshotError, _>(new, rows).unwrap();
+    let whole = writer.finish(vec![table], "memory:", "2026-01-05T00:00:00Z", "fixed", "0").unwrap();
+    let copy = copies.path().join("59");
+    for run in fs::read_dir(copy.join("unfinished/sort-0000")).unwrap() {
+        let spoilt = tempfile::tempdir().unwrap();
+        copy_folder(&copy, spoilt.path());
+        let run = spoilt.path().join("unfinished/sort-0000").join(run.unwrap().file_name());
+        let mut bytes = fs::read(&run).unwrap();
+        let at = bytes.len() / 2;
+        bytes[at] ^= 1;
+        fs::write(&run, bytes).unwrap();
+        assert_eq!(go_on(spoilt.path(), &batches, &key, 0).0, whole.root);
+    }
+    let (root, read) = go_on(&copy, &batches, &key, 0);
+    assert_eq!(root, whole.root);
+    assert!(read < 250_000, "{read} of 300,000 rows were read again");
 }
 
 proptest! {

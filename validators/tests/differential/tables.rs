@@ -116,7 +116,7 @@ fn stored(whole: &RecordBatch, spec: &KeySpec, rng: &mut Rng, folder: &Path) -> 
     let rows = whole.num_rows();
     let batches =
         (0..rows).step_by(step).map(|at| Ok::<_, SnapshotError>(whole.slice(at, step.min(rows - at))));
-    let table = writer.write_table(new, batches).unwrap();
+    let table = writer.write_table(new, |_| batches).unwrap();
     writer.finish(vec![table], "memory:", "2026-01-05T00:00:00Z", "fixed", "0").unwrap();
     let table = Snapshot::open(folder).unwrap().table("t").unwrap().unwrap();
     Arc::new(table.verifying())
