@@ -51,12 +51,15 @@ impl ArrowOut {
     }
 }
 
-/// The batches of a file without its end: what follows the magic bytes is a stream.
+/// The batches of a file without its end: what follows the magic bytes, filled up with zeros, is a stream.
 pub(super) fn unfinished(path: &Path) -> Box<dyn Iterator<Item = RecordBatch>> {
-    const MAGIC: u64 = 8;
+    const MAGIC: usize = 6;
     let open = || -> Option<StreamReader<BufReader<File>>> {
         let mut file = File::open(path).ok()?;
-        file.seek(SeekFrom::Start(MAGIC)).ok()?;
+        let mut start = [0; 128];
+        file.read_exact(&mut start).ok()?;
+        let message = start.iter().skip(MAGIC).position(|byte| *byte != 0)?;
+        file.seek(SeekFrom::Start((MAGIC + message) as u64)).ok()?;
         StreamReader::try_new(BufReader::with_capacity(1 << 20, file), None).ok()
     };
     let mut reader = open();

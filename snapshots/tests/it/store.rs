@@ -334,14 +334,50 @@ fn a_killed_snapshot_goes_on_from_what_is_finished() {
         copy_folder(folder.path(), &copies.path().join("unsealed"));
         let whole = writer.finish(vec![table], "memory:", "2026-01-05T00:00:00Z", "fixed", "0").unwrap();
         let mut least = 300_000;
+        let mut chunks_kept = false;
         for copy in fs::read_dir(copies.path()).unwrap() {
             let copy = copy.unwrap();
+            let unsealed = copy.file_name() == "unsealed";
             let (root, read) = go_on(&copy.path(), &batches, &key, 0);
+            chunks_kept |= !unsealed && read < 300_000;
             assert_eq!(root, whole.root, "{name}, killed at {:?}", copy.file_name());
             least = least.min(read);
         }
         assert_eq!(least, 0, "{name}: a table that was finished is not read again");
+        assert!(chunks_kept, "{name}: nothing of a table that was not finished was kept");
     }
+}
+
+#[test]
+fn a_merge_that_was_killed_goes_on_without_the_source() {
+    let batches = many(300_000);
+    let key = KeySpec::plain(vec![0]);
+    let (folder, copies) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let journal =
+        |folder: &Path| fs::read_to_string(folder.join("unfinished/0000.journal")).unwrap_or_default();
+    let merging =
+        |journal: &str| journal.split("\"sorted\"").nth(1).is_some_and(|rest| rest.contains("chunk"));
+    let writer = SnapshotWriter::create(folder.path(), &MemoryBudget::new(0)).unwrap();
+    let whole = std::thread::scope(|scope| {
+        let watching = scope.spawn(|| {
+            let mut copied = 0;
+            while copied < 2 && !journal(folder.path()).contains("\"done\"") {
+                if merging(&journal(folder.path())) {
+                    copied += 1;
+                    copy_folder(folder.path(), &copies.path().join(copied.to_string()));
+                }
+            }
+            copied
+        });
+        let facts = TableFacts::default();
+        let new = NewTable { number: 0, name: "t", schema: batches[0].schema(), key: Some(&key), facts };
+        let rows = batches.iter().cloned().map(Ok::<_, SnapshotError>);
+        let table = writer.write_table(new, |_| rows).unwrap();
+        assert!(watching.join().unwrap() > 0, "the merge was over before it could be copied");
+        writer.finish(vec![table], "memory:", "2026-01-05T00:00:00Z", "fixed", "0").unwrap()
+    });
+    let (root, read) = go_on(&copies.path().join("1"), &batches, &key, 0);
+    assert_eq!((root, read), (whole.root, 0), "all rows were in runs");
 }
 
 #[test]
