@@ -12,6 +12,7 @@ use counterfoil_model::{MemoryTable, Type, names};
 use crate::dedup::{Deduplicated, deduplicate};
 use crate::error::{MappingError, Problem};
 use crate::input::Input;
+use crate::memory;
 use crate::outputs::{self, Outputs};
 use crate::query::{self, Answer};
 use crate::reference::{Reference, Root, Scope, shorten};
@@ -24,6 +25,7 @@ use crate::{Expected, ExpectedRows, Request, coverage, direct, explode, expressi
 /// # Errors
 /// Where the mapping is wrong or can't be carried out exactly, at its place in the plan.
 pub fn derive(request: &Request) -> Result<Expected, MappingError> {
+    memory::fits(request)?;
     let plan = request.plan;
     let (mut inputs, answer) = open(request)?;
     let schemas: Vec<_> = inputs.iter().map(|input| input.schema.clone()).collect();
@@ -74,6 +76,24 @@ pub fn derive(request: &Request) -> Result<Expected, MappingError> {
     Ok(expected)
 }
 
+/// The sources of a mapping without a query, and the columns that it reads of each; none where a source is taken as it
+/// is.
+pub(crate) fn before_rows(request: &Request) -> Result<Vec<(Input, BTreeSet<usize>)>, MappingError> {
+    let plan = request.plan;
+    let (inputs, _) = open(request)?;
+    let schemas: Vec<_> = inputs.iter().map(|input| input.schema.clone()).collect();
+    let before = Scope::new(schemas.clone(), true, false);
+    let filter = plan.filter.as_ref().map(|text| parse(text, &before)).transpose()?;
+    let exploded = plan.explode.as_ref().map(|text| explode_path(text, &before)).transpose()?;
+    let outputs = outputs::decide(request, &Scope::new(schemas, true, exploded.is_some()))?;
+    if direct::expected(request, &inputs, &outputs)?.is_some() {
+        return Ok(Vec::new());
+    }
+    let filter = filter.iter().flat_map(Parsed::references);
+    let wanted = wanted(inputs.len(), outputs.references().chain(filter).chain(&exploded));
+    Ok(inputs.into_iter().zip(wanted).collect())
+}
+
 fn parse(text: &Spanned<String>, scope: &Scope) -> Result<Parsed, MappingError> {
     syntax::parse(&text.value, scope).map_err(|p| p.at(text))
 }
@@ -115,13 +135,19 @@ fn explode_path(text: &Spanned<String>, scope: &Scope) -> Result<Reference, Mapp
 }
 
 fn load<'a>(inputs: &mut [Input], references: impl Iterator<Item = &'a Reference>) -> Result<(), Problem> {
-    let mut wanted: Vec<BTreeSet<usize>> = vec![BTreeSet::new(); inputs.len()];
+    let wanted = wanted(inputs.len(), references);
+    inputs.iter_mut().zip(wanted).try_for_each(|(input, wanted)| input.load(wanted))
+}
+
+/// The columns that references name, by source.
+fn wanted<'a>(sources: usize, references: impl Iterator<Item = &'a Reference>) -> Vec<BTreeSet<usize>> {
+    let mut wanted: Vec<BTreeSet<usize>> = vec![BTreeSet::new(); sources];
     for reference in references {
         if let Root::Field(positions) = &reference.root {
             positions.iter().zip(&mut wanted).for_each(|(position, wanted)| wanted.extend(position));
         }
     }
-    inputs.iter_mut().zip(wanted).try_for_each(|(input, wanted)| input.load(wanted))
+    wanted
 }
 
 /// The rows for which the condition is true; null is not true.

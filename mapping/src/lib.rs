@@ -20,6 +20,7 @@ mod expression;
 mod guards;
 mod hoist;
 mod input;
+mod memory;
 mod outputs;
 mod query;
 mod reference;
@@ -39,6 +40,7 @@ use counterfoil_model::{MemoryTable, Table, TableError, TableFacts, Value};
 pub use derive::derive;
 pub use error::MappingError;
 pub use expression::evaluate;
+pub use memory::memory_needed;
 pub use settings::{set_threads, tables_in};
 
 /// One source table.
@@ -72,6 +74,8 @@ pub struct Request<'a> {
     /// Whether a table whose columns are all fields of one source may be left where it is ([`ExpectedRows::Direct`]), without
     /// an account of where each row came from.
     pub direct: bool,
+    /// How many bytes the mapping may hold at once; beyond that it is refused before it begins.
+    pub memory: Option<usize>,
 }
 
 /// The rows that a target table should hold; canonical columns, named as in the target.

@@ -66,6 +66,26 @@ pub(crate) fn answer(
     Ok(Answer { batch, tables, unused: loaded.unused })
 }
 
+/// The sources that a query names, and the columns that it reads of each.
+pub(crate) fn wanted(
+    sql: &Spanned<String>,
+    sources: &BTreeMap<String, Source>,
+) -> Result<Vec<(Input, BTreeSet<usize>)>, MappingError> {
+    let at = |problem: Problem| problem.at(sql);
+    let mut statement = syntax::parse_query(&sql.value).map_err(at)?;
+    let mut named = Named::of(&statement, &sql.value);
+    named.rename_relations(&mut statement, sources).map_err(at)?;
+    let mut all = Vec::new();
+    for name in &named.tables {
+        let Some(source) = sources.get(name) else { continue };
+        let input = Input::open(name, source).map_err(at)?;
+        let fields = input.schema.fields().iter().enumerate();
+        let columns = fields.filter(|(_, f)| named.reads(f.name())).map(|(at, _)| at).collect();
+        all.push((input, columns));
+    }
+    Ok(all)
+}
+
 /// The names that a query uses.
 #[derive(Default)]
 struct Named {
@@ -92,6 +112,11 @@ impl Named {
             }
         }
         named
+    }
+
+    /// Whether the query may read a column of this name.
+    fn reads(&self, column: &str) -> bool {
+        self.wildcard || self.words.contains(column)
     }
 
     fn alias(&mut self, alias: String, table: Option<String>) {
@@ -262,7 +287,7 @@ impl Loaded {
     ) -> Result<(), MappingError> {
         let mut direct = Vec::new();
         for (position, field) in input.schema.fields().iter().enumerate() {
-            if named.wildcard || named.words.contains(field.name()) {
+            if named.reads(field.name()) {
                 direct.push(position);
             } else if !field.name().starts_with("__") {
                 self.unused.push((format!("{}.{}", input.name, field.name()), input.rows as u64));

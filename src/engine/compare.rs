@@ -10,7 +10,7 @@ use counterfoil_model::pair::Pairs;
 use counterfoil_model::plan::{Plan, TablePlan};
 use counterfoil_model::report::Pairing;
 use counterfoil_plan::Loaded;
-use counterfoil_snapshots::SnapshotWriter;
+use counterfoil_snapshots::{MemoryBudget, SnapshotWriter};
 use jiff::tz::TimeZone;
 use rayon::prelude::*;
 
@@ -67,7 +67,7 @@ pub fn tables(
     let mut waiting: BTreeMap<usize, Expected> = BTreeMap::new();
     for (number, table) in plan.tables.iter().enumerate() {
         if referenced.contains(table.name.value.as_str()) {
-            let expected = derive(loaded, table, &sources, views, direct(table))?;
+            let expected = derive(loaded, table, &sources, views, direct(table), &options.memory)?;
             let actual = actual(plan, table, views)?;
             let id = id_column(loaded, table, &actual)?;
             let relation = references::Relation::learn(table, &expected, actual.table.as_ref(), &id)
@@ -77,40 +77,45 @@ pub fn tables(
         }
     }
     let waiting = std::sync::Mutex::new(waiting);
-    let paired: Vec<(String, pairing::Paired)> = plan
-        .tables
-        .par_iter()
-        .enumerate()
-        .map(|(number, table)| {
-            let ready = waiting.lock().unwrap_or_else(std::sync::PoisonError::into_inner).remove(&number);
-            let mut expected = match ready {
-                Some(expected) => expected,
-                None => derive(loaded, table, &sources, views, direct(table))?,
-            };
-            for column in &table.columns {
-                if let Some(relation) = column.references.as_ref().and_then(|r| relations.get(&r.value)) {
-                    references::translate(&mut expected, &column.name.value, relation)
-                        .map_err(|e| Error::other(e.to_string(), None))?;
-                }
+    let needed = |table: &TablePlan| {
+        let actual = actual(plan, table, views)?;
+        let request = request(loaded, table, &sources, &actual, direct(table));
+        counterfoil_mapping::memory_needed(&request).map_err(|e| at_table(loaded, table, e))
+    };
+    let needed: Vec<u64> = plan.tables.par_iter().map(needed).collect::<Result<_, _>>()?;
+    let pair = |number: usize| {
+        let table = &plan.tables[number];
+        let ready = waiting.lock().unwrap_or_else(std::sync::PoisonError::into_inner).remove(&number);
+        let mut expected = match ready {
+            Some(expected) => expected,
+            None => derive(loaded, table, &sources, views, direct(table), &options.memory)?,
+        };
+        for column in &table.columns {
+            if let Some(relation) = column.references.as_ref().and_then(|r| relations.get(&r.value)) {
+                references::translate(&mut expected, &column.name.value, relation)
+                    .map_err(|e| Error::other(e.to_string(), None))?;
             }
-            let paired = pairing::pair(pairing::Parts {
-                loaded,
-                plan: table,
-                expected,
-                actual: actual(plan, table, views)?,
-                defaults: &plan.defaults,
-                zone: &zone,
-                writer: &writer,
-                folder: &folder,
-                number,
-                source_fields: source_fields(table, &sources),
-            })?;
-            bar.inc(1);
-            Ok((table.name.value.clone(), paired))
-        })
-        .collect::<Result<_, Error>>()?;
+        }
+        let paired = pairing::pair(pairing::Parts {
+            loaded,
+            plan: table,
+            expected,
+            actual: actual(plan, table, views)?,
+            defaults: &plan.defaults,
+            zone: &zone,
+            writer: &writer,
+            folder: &folder,
+            number,
+            source_fields: source_fields(table, &sources),
+        })?;
+        bar.inc(1);
+        Ok((table.name.value.clone(), paired))
+    };
+    let mut paired: Vec<(String, pairing::Paired)> = Vec::new();
+    for group in groups(&needed, options.memory.limit() as u64) {
+        paired.extend(group.into_par_iter().map(pair).collect::<Result<Vec<_>, Error>>()?);
+    }
     bar.finish_and_clear();
-    let mut paired = paired;
     drop_fields_taken_elsewhere(&mut paired);
     let mut compared = Compared { pairs: Pairs::new(), tables: BTreeMap::new() };
     for (name, paired) in paired {
@@ -168,19 +173,47 @@ fn derive(
     sources: &BTreeMap<String, Source>,
     views: &BTreeMap<String, View>,
     direct: bool,
+    memory: &MemoryBudget,
 ) -> Result<Expected, Error> {
     let actual = actual(&loaded.plan, table, views)?;
-    let request = Request {
-        plan: table,
-        sources,
-        target: Some(&actual.facts),
-        defaults: &loaded.plan.defaults,
-        direct,
-    };
-    counterfoil_mapping::derive(&request).map_err(|e| {
-        let message = format!("table '{}': {}", table.name.value, e.message);
-        Error::AtPlanLine(Box::new(counterfoil_plan::problem_at(loaded, e.origin, message, e.help)))
-    })
+    let request = request(loaded, table, sources, &actual, direct);
+    let request = Request { memory: Some(memory.limit()), ..request };
+    counterfoil_mapping::derive(&request).map_err(|e| at_table(loaded, table, e))
+}
+
+fn request<'a>(
+    loaded: &'a Loaded,
+    table: &'a TablePlan,
+    sources: &'a BTreeMap<String, Source>,
+    actual: &'a Seen,
+    direct: bool,
+) -> Request<'a> {
+    let (target, defaults) = (Some(&actual.facts), &loaded.plan.defaults);
+    Request { plan: table, sources, target, defaults, direct, memory: None }
+}
+
+fn at_table(loaded: &Loaded, table: &TablePlan, error: counterfoil_mapping::MappingError) -> Error {
+    let message = format!("table '{}': {}", table.name.value, error.message);
+    Error::AtPlanLine(Box::new(counterfoil_plan::problem_at(loaded, error.origin, message, error.help)))
+}
+
+/// Tables one after the other, as many at once as there is memory for what their mappings need.
+fn groups(needed: &[u64], limit: u64) -> Vec<std::ops::Range<usize>> {
+    let mut groups: Vec<std::ops::Range<usize>> = Vec::new();
+    let mut held = 0_u64;
+    for (number, needed) in needed.iter().enumerate() {
+        match groups.last_mut() {
+            Some(group) if held.saturating_add(*needed) <= limit => {
+                group.end = number + 1;
+                held += needed;
+            }
+            _ => {
+                groups.push(number..number + 1);
+                held = *needed;
+            }
+        }
+    }
+    groups
 }
 
 fn actual(plan: &Plan, table: &TablePlan, views: &BTreeMap<String, View>) -> Result<Seen, Error> {
@@ -207,5 +240,17 @@ fn id_column(loaded: &Loaded, table: &TablePlan, actual: &Seen) -> Result<String
                 None,
             ))))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tables_are_derived_together_as_far_as_memory_goes() {
+        assert_eq!(groups(&[1, 2, 3, 0, 9, 0], 6), vec![0..4, 4..5, 5..6]);
+        assert_eq!(groups(&[0; 5], 0), vec![0..5]);
+        assert!(groups(&[], 6).is_empty());
     }
 }

@@ -260,6 +260,26 @@ fn ctrl_c_leaves_no_half_written_run_and_earlier_runs_whole() {
 }
 
 #[test]
+fn a_mapping_that_would_not_fit_in_memory_is_refused_at_its_line() {
+    for mapping in [
+        "  t: { from: old.t, columns: { name: \"upper(name)\" } }\n",
+        "  t: { sql: \"SELECT id, name FROM old.t\", key: id }\n",
+    ] {
+        let twins = Twins::new(MANY_ROWS, MANY_ROWS, mapping);
+        let ran = twins.run(&["--memory", "20MiB"]);
+        assert_undecided(&ran, "400,000 rows would take about");
+        assert!(
+            ran.stderr.contains("--memory allows 20") && ran.stderr.contains("plan.yaml:8"),
+            "{}",
+            ran.stderr
+        );
+        assert_nothing_left(twins.folder.path());
+    }
+    // The same rows by their columns' names alone need no room.
+    assert_eq!(Twins::new(MANY_ROWS, MANY_ROWS, PLAIN).run(&["--memory", "20MiB"]).code, 0);
+}
+
+#[test]
 fn an_earlier_run_is_never_overwritten() {
     let twins = Twins::new(ONE_ROW, ONE_ROW, PLAIN);
     assert_eq!(twins.run(&[]).code, 0);

@@ -158,6 +158,7 @@ impl Case {
             target: self.target.as_ref(),
             defaults: &self.defaults,
             direct,
+            memory: None,
         })
     }
 
