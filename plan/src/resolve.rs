@@ -234,11 +234,22 @@ fn write_map(out: &mut String, entries: &Entries, depth: usize) {
         if at > 0 || depth == 0 {
             out.push_str(&"  ".repeat(depth));
         }
-        out.push_str(&scalar(key));
+        let key = scalar(key);
+        if key.len() > LONGEST_KEY {
+            out.push_str("? ");
+            out.push_str(&key);
+            out.push('\n');
+            out.push_str(&"  ".repeat(depth));
+        } else {
+            out.push_str(&key);
+        }
         out.push(':');
         write_value(out, value, depth + 1);
     }
 }
+
+/// YAML takes a key of up to 1,024 characters before its colon; a longer one has to be announced.
+const LONGEST_KEY: usize = 1_000;
 
 /// A value after a colon or a dash, line end included.
 fn write_value(out: &mut String, value: &Out, depth: usize) {

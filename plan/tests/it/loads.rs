@@ -224,7 +224,10 @@ fn a_literal_password_is_never_shown() {
 #[test]
 fn what_is_resolved_parses_to_an_equal_plan() {
     let fixtures = support::fixtures();
-    for text in fixtures.iter().map(|(_, text)| text.as_str()).chain([FULL, GOOD, EVERYTHING]) {
+    // Longer than what YAML takes before a colon unannounced.
+    let long = GOOD.replace("  users:\n", &format!("  ? \"{}\"\n  :\n", "ü#".repeat(700)));
+    assert_ne!(long, GOOD);
+    for text in fixtures.iter().map(|(_, text)| text.as_str()).chain([FULL, GOOD, EVERYTHING, &long]) {
         let known = support::any_options(text);
         let parse = |text: &str| {
             let known = counterfoil_plan::Known { validators: &known };
