@@ -59,18 +59,12 @@ def polars_join(left, right, threads, _=None):
     answer(*found.row(0))
 
 
-def datacompy_polars(left, right, threads, _=None):
-    import os
-
-    os.environ["POLARS_MAX_THREADS"] = threads
+def datacompy_pandas(left, right, _threads, _=None):
     import datacompy
-    import polars as pl
+    import pandas as pd
 
-    c = datacompy.PolarsCompare(pl.read_parquet(left), pl.read_parquet(right), join_columns="id")
-    rows = c.intersect_rows
-    matches = [f"{x['column']}_match" for x in c.column_stats if f"{x['column']}_match" in rows.columns]
-    changed = rows.select((~pl.all_horizontal(matches)).sum()).item()
-    answer(changed, len(c.df1_unq_rows), len(c.df2_unq_rows))
+    c = datacompy.Compare(pd.read_parquet(left), pd.read_parquet(right), join_columns="id", abs_tol=0, rel_tol=0)
+    answer(len(c.intersect_rows) - c.count_matching_rows(), len(c.df1_unq_rows), len(c.df2_unq_rows))
 
 
 def reladiff_duckdb(left, right, threads, _=None):
@@ -124,7 +118,7 @@ def connectorx_parquet(database, _right, _threads, out):
 TOOLS = {
     "duckdb": duckdb_join,
     "polars": polars_join,
-    "datacompy": datacompy_polars,
+    "datacompy": datacompy_pandas,
     "reladiff": reladiff_duckdb,
     "csv-diff": csv_diff,
     "sqldiff": sqldiff,

@@ -1,5 +1,6 @@
 //! Native types into canonical ones, without loss.
 
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -65,8 +66,8 @@ fn column_of(field: &Field, column: &ArrayRef) -> Result<(Type, ArrayRef), Strin
         | DataType::FixedSizeList(..)
         | DataType::Struct(_)
         | DataType::Map(..) => {
-            let values =
-                (0..column.len()).map(|row| nested(field, column, row)).collect::<Result<Vec<_>, _>>()?;
+            let nested = Nested::of(field, column)?;
+            let values = (0..column.len()).map(|row| nested.value(row)).collect::<Result<Vec<_>, _>>()?;
             return Ok((Type::Variant, build(Type::Variant, &values)));
         }
         other => return Err(format!("type {other} has no canonical form")),
@@ -97,40 +98,97 @@ fn scaled<T: ArrowPrimitiveType<Native = i64>>(column: &ArrayRef, factor: i128) 
     raw.unary::<_, Decimal128Type>(|value| i128::from(value) * factor)
 }
 
-/// A nested cell as a list or a map.
-fn nested(field: &Field, column: &ArrayRef, row: usize) -> Result<Value, String> {
-    if column.is_null(row) {
-        return Ok(Value::Null);
+/// A column whose leaves are canonical.
+struct Nested {
+    column: ArrayRef,
+    inside: Inside,
+}
+
+enum Inside {
+    Leaf(Type, ArrayRef),
+    /// The items of all lists.
+    Items(Box<Nested>),
+    Fields(Vec<(String, Nested)>),
+    /// The keys and values of all maps.
+    Entries(Box<Nested>, Box<Nested>),
+}
+
+impl Nested {
+    fn of(field: &Field, column: &ArrayRef) -> Result<Self, String> {
+        let boxed = |field: &Field, column: &ArrayRef| Self::of(field, column).map(Box::new);
+        let inside = match field.data_type() {
+            _ if Type::of(field).is_some() => {
+                let (kind, leaf) = column_of(field, column)?;
+                Inside::Leaf(kind, leaf)
+            }
+            DataType::List(inner) => Inside::Items(boxed(inner, column.as_list::<i32>().values())?),
+            DataType::LargeList(inner) => Inside::Items(boxed(inner, column.as_list::<i64>().values())?),
+            DataType::FixedSizeList(inner, _) => {
+                Inside::Items(boxed(inner, column.as_fixed_size_list().values())?)
+            }
+            DataType::Struct(fields) => {
+                let part = |(f, c): (&Arc<Field>, &ArrayRef)| Ok((f.name().clone(), Self::of(f, c)?));
+                let parts = fields.iter().zip(column.as_struct().columns()).map(part);
+                Inside::Fields(parts.collect::<Result<_, String>>()?)
+            }
+            DataType::Map(entries, _) => {
+                let DataType::Struct(fields) = entries.data_type() else {
+                    return Err("a map of an unknown form".into());
+                };
+                let [key, value] = fields.as_ref() else { return Err("a map of an unknown form".into()) };
+                let map = column.as_map();
+                Inside::Entries(boxed(key, map.keys())?, boxed(value, map.values())?)
+            }
+            _ => {
+                let (kind, leaf) = column_of(field, column)?;
+                Inside::Leaf(kind, leaf)
+            }
+        };
+        Ok(Self { column: column.clone(), inside })
     }
-    let items = |inner: &Field, list: ArrayRef| -> Result<Value, String> {
-        (0..list.len()).map(|i| nested(inner, &list, i)).collect::<Result<_, _>>().map(Value::List)
-    };
-    match field.data_type() {
-        DataType::List(inner) => items(inner, column.as_list::<i32>().value(row)),
-        DataType::LargeList(inner) => items(inner, column.as_list::<i64>().value(row)),
-        DataType::FixedSizeList(inner, _) => items(inner, column.as_fixed_size_list().value(row)),
-        DataType::Struct(fields) => {
-            let parts = column.as_struct();
-            let entry = |(f, c): (&Arc<Field>, &ArrayRef)| Ok((f.name().clone(), nested(f, c, row)?));
-            fields.iter().zip(parts.columns()).map(entry).collect::<Result<_, String>>().map(Value::map)
+
+    /// Which items or entries are those of a row.
+    fn range(&self, row: usize) -> Range<usize> {
+        match self.column.data_type() {
+            DataType::List(_) => {
+                let offsets = self.column.as_list::<i32>().value_offsets();
+                offsets[row] as usize..offsets[row + 1] as usize
+            }
+            DataType::LargeList(_) => {
+                let offsets = self.column.as_list::<i64>().value_offsets();
+                offsets[row] as usize..offsets[row + 1] as usize
+            }
+            DataType::FixedSizeList(_, size) => {
+                let start = row * *size as usize;
+                start..start + *size as usize
+            }
+            _ => {
+                let offsets = self.column.as_map().value_offsets();
+                offsets[row] as usize..offsets[row + 1] as usize
+            }
         }
-        DataType::Map(entries, _) => {
-            let DataType::Struct(fields) = entries.data_type() else {
-                return Err("a map of an unknown form".into());
-            };
-            let (Some(key), Some(value)) = (fields.first(), fields.get(1)) else {
-                return Err("a map of an unknown form".into());
-            };
-            let cell = column.as_map().value(row);
-            let entry = |i| match nested(key, cell.column(0), i)? {
-                Value::Text(name) => Ok((name, nested(value, cell.column(1), i)?)),
-                other => Err(format!("a map with a key of type {}", other.type_name())),
-            };
-            (0..cell.len()).map(entry).collect::<Result<_, String>>().map(Value::map)
+    }
+
+    fn value(&self, row: usize) -> Result<Value, String> {
+        if self.column.is_null(row) {
+            return Ok(Value::Null);
         }
-        _ => {
-            let (kind, array) = column_of(field, column)?;
-            Ok(value_at(&array, kind, row))
+        match &self.inside {
+            Inside::Leaf(kind, leaf) => Ok(value_at(leaf, *kind, row)),
+            Inside::Items(items) => {
+                self.range(row).map(|i| items.value(i)).collect::<Result<_, _>>().map(Value::List)
+            }
+            Inside::Fields(fields) => {
+                let entry = |(name, field): &(String, Self)| Ok((name.clone(), field.value(row)?));
+                fields.iter().map(entry).collect::<Result<_, String>>().map(Value::map)
+            }
+            Inside::Entries(keys, values) => {
+                let entry = |i| match keys.value(i)? {
+                    Value::Text(name) => Ok((name, values.value(i)?)),
+                    other => Err(format!("a map with a key of type {}", other.type_name())),
+                };
+                self.range(row).map(entry).collect::<Result<_, String>>().map(Value::map)
+            }
         }
     }
 }
