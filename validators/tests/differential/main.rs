@@ -3,6 +3,7 @@
 //! `COUNTERFOIL_CASES` sets how many cases, `COUNTERFOIL_SEED` the first seed; a failure names its own.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr, missing_docs)]
 
+mod duckdb;
 mod generate;
 mod slow;
 mod tables;

@@ -50,7 +50,8 @@ impl Table for Digested {
     }
 }
 
-fn batch(rows: &[Vec<Value>], columns: usize) -> RecordBatch {
+/// The rows in canonical columns, `c0` and so on.
+pub fn batch(rows: &[Vec<Value>], columns: usize) -> RecordBatch {
     let (fields, arrays): (Vec<_>, Vec<ArrayRef>) = (0..columns)
         .map(|c| {
             let mut builder = ColumnBuilder::new();
