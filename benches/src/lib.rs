@@ -145,7 +145,7 @@ fn id(rows: &[(u64, bool)]) -> (String, ArrayRef) {
 
 /// One in 50 is null.
 fn some<T>(row: u64, column: u64, value: T) -> Option<T> {
-    (mix(row, column + 1_000) % 50 != 0).then_some(value)
+    (!mix(row, column + 1_000).is_multiple_of(50)).then_some(value)
 }
 
 const WORDS: [&str; 12] = [
@@ -211,7 +211,9 @@ fn plain(rows: &[(u64, bool)]) -> Result<Columns, ArrowError> {
         (
             "active".into(),
             Arc::new(
-                rows.iter().map(|(row, _)| some(*row, 9, mix(*row, 9) % 3 == 0)).collect::<BooleanArray>(),
+                rows.iter()
+                    .map(|(row, _)| some(*row, 9, mix(*row, 9).is_multiple_of(3)))
+                    .collect::<BooleanArray>(),
             ),
         ),
         (

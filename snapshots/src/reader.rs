@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::{FieldRef, SchemaRef};
@@ -87,6 +88,8 @@ pub struct SnapshotTable {
     stored: Chunks,
     digests: Vec<Vec<[u8; 32]>>,
     verifying: bool,
+    /// Whether the file's bytes are those that were written, once that was looked at.
+    whole: OnceLock<bool>,
 }
 
 impl SnapshotTable {
@@ -111,7 +114,15 @@ impl SnapshotTable {
             return Err(corrupt("its columns are not those that the manifest lists".into()));
         }
         let digests = manifest.chunks.iter().map(|c| c.digests.iter().map(|d| unhex(d)).collect()).collect();
-        Ok(Self { folder: folder.into(), path, manifest, stored, digests, verifying: false })
+        Ok(Self {
+            folder: folder.into(),
+            path,
+            manifest,
+            stored,
+            digests,
+            verifying: false,
+            whole: OnceLock::new(),
+        })
     }
 
     /// What the storage declared about the table.
@@ -172,19 +183,28 @@ impl SnapshotTable {
         })
     }
 
+    /// Parquet is decoded only after its bytes were held against their digest: its reader believes what a damaged file
+    /// says of itself, and asks for any amount of memory.
+    fn may_be_decoded(&self) -> Result<(), String> {
+        let whole = || match self.stored {
+            Chunks::Parquet(_) => self.manifest.file_is_whole(&self.folder),
+            Chunks::Arrow(_) => true,
+        };
+        match *self.whole.get_or_init(whole) {
+            true => Ok(()),
+            false => Err(format!("{}: its bytes are not those that the manifest lists", self.path.display())),
+        }
+    }
+
     /// The readers may panic on bytes that no writer would write; that is damage like any other.
     fn read_guarded(&self, chunk: usize, columns: Option<&[usize]>) -> Result<RecordBatch, String> {
+        self.may_be_decoded()?;
         let read = std::panic::AssertUnwindSafe(|| self.read_chunk(chunk, columns));
         std::panic::catch_unwind(read).unwrap_or_else(|_| Err(format!("chunk {chunk} is damaged")))
     }
 
     fn read_chunk(&self, chunk: usize, columns: Option<&[usize]>) -> Result<RecordBatch, String> {
-        let rows = self.manifest.chunks[chunk].rows as usize;
-        let batch = self.stored.read(chunk, columns)?;
-        if batch.num_rows() != rows {
-            return Err(format!("chunk {chunk} doesn't have as many rows as the manifest lists"));
-        }
-        Ok(batch)
+        self.stored.read(chunk, Some(self.manifest.chunks[chunk].rows), columns)
     }
 }
 

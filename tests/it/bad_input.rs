@@ -135,6 +135,15 @@ fn keys_that_are_not_unique_are_findings() {
     let check = twins.check("t.row_diff");
     assert_eq!(check["findings"][0]["kind"], "duplicate_key", "{check:#}");
     assert_eq!(check["findings"][0]["key"], "[2]");
+    // Also where both sides agree on them: what isn't unique is no key.
+    let twins = Twins::new(&target, &target, "  t: { from: old.t, key: id }\n");
+    assert_eq!(twins.run(&[]).code, 1);
+    let check = twins.check("t.row_diff");
+    assert_eq!(check["findings"].as_array().map(Vec::len), Some(1), "{check:#}");
+    assert_eq!(
+        (&check["findings"][0]["kind"], &check["findings"][0]["key"]),
+        (&"duplicate_key".into(), &"[2]".into())
+    );
 }
 
 #[test]

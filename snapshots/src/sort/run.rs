@@ -112,7 +112,7 @@ impl Run {
             }
             Format::Stored => {
                 let chunks = Chunks::open(&path)?;
-                Box::new((0..chunks.len()).map(move |chunk| chunks.read(chunk, None).map_err(&failed)))
+                Box::new((0..chunks.len()).map(move |chunk| chunks.read(chunk, None, None).map_err(&failed)))
             }
         })
     }

@@ -132,7 +132,12 @@ impl ArrowChunks {
         self.blocks.len()
     }
 
-    pub(super) fn read(&self, chunk: usize, columns: Option<&[usize]>) -> Result<RecordBatch, String> {
+    pub(super) fn read(
+        &self,
+        chunk: usize,
+        columns: Option<&[usize]>,
+        rows: impl Fn(i64) -> Result<usize, String>,
+    ) -> Result<RecordBatch, String> {
         let open = || File::open(&self.path).map_err(|e| format!("{}: {e}", self.path.display()));
         let block = self.blocks.get(chunk).ok_or("it has fewer chunks than its manifest says")?;
         let description = range(&mut open()?, block.offset, block.description)?;
@@ -140,7 +145,7 @@ impl ArrowChunks {
         let message = description.get(8..).ok_or("a chunk without a description")?;
         let message = ipc::root_as_message(message).map_err(|e| format!("chunk {chunk} is damaged: {e}"))?;
         let batch = message.header_as_record_batch().ok_or("a block that is no record batch")?;
-        let rows = usize::try_from(batch.length()).map_err(|_| "a chunk of negative length")?;
+        let rows = rows(batch.length())?;
         if batch.compression().is_some() {
             return Err(format!("chunk {chunk} is compressed, which no snapshot is"));
         }

@@ -111,11 +111,21 @@ impl Chunks {
         }
     }
 
-    /// Some columns (ascending; `None`: all) of a chunk.
-    pub(crate) fn read(&self, chunk: usize, columns: Option<&[usize]>) -> Result<RecordBatch, String> {
+    /// Some columns (ascending; `None`: all) of a chunk. Where it is known how many rows the chunk has, nothing else is
+    /// read: a damaged file may claim any number.
+    pub(crate) fn read(
+        &self,
+        chunk: usize,
+        rows: Option<u64>,
+        columns: Option<&[usize]>,
+    ) -> Result<RecordBatch, String> {
+        let as_listed = |found: i64| match usize::try_from(found) {
+            Ok(found) if rows.is_none_or(|rows| rows == found as u64) => Ok(found),
+            _ => Err(format!("chunk {chunk} doesn't have as many rows as the manifest lists")),
+        };
         match self {
-            Self::Arrow(chunks) => chunks.read(chunk, columns),
-            Self::Parquet(chunks) => chunks.read(chunk, columns),
+            Self::Arrow(chunks) => chunks.read(chunk, columns, as_listed),
+            Self::Parquet(chunks) => chunks.read(chunk, columns, as_listed),
         }
     }
 }

@@ -113,9 +113,14 @@ impl ParquetChunks {
         self.metadata.metadata().num_row_groups()
     }
 
-    pub(super) fn read(&self, chunk: usize, columns: Option<&[usize]>) -> Result<RecordBatch, String> {
+    pub(super) fn read(
+        &self,
+        chunk: usize,
+        columns: Option<&[usize]>,
+        rows: impl Fn(i64) -> Result<usize, String>,
+    ) -> Result<RecordBatch, String> {
         let groups = self.metadata.metadata();
-        let rows = groups.row_groups().get(chunk).ok_or("no such chunk")?.num_rows() as usize;
+        let rows = rows(groups.row_groups().get(chunk).ok_or("no such chunk")?.num_rows())?;
         let file = File::open(&self.path).map_err(|e| format!("{}: {e}", self.path.display()))?;
         let mut builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, self.metadata.clone());
         let mut schema = self.schema().clone();

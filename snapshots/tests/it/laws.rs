@@ -62,7 +62,7 @@ fn values() -> impl Strategy<Value = Vec<Value>> {
         of((-1_i32..2).prop_map(Value::Date).boxed()),
         of((0_i64..3).prop_map(Value::Time).boxed()),
         of(any::<bool>().prop_map(|b| Value::Uuid([u8::from(b); 16])).boxed()),
-        of(prop_oneof![Just("0.1"), Just("1"), Just("-1"), Just("10")].prop_map(move |t| decimal(t)).boxed()),
+        of(prop_oneof![Just("0.1"), Just("1"), Just("-1"), Just("10")].prop_map(decimal).boxed()),
         of(any::<bool>().prop_map(|b| Value::Geo(f64::from(u8::from(b)), -0.0)).boxed()),
         of(text().prop_map(|t| Value::List(vec![Value::Text(t), Value::Null])).boxed()),
     ]

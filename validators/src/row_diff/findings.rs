@@ -129,6 +129,21 @@ impl Diff<'_> {
     }
 
     /// Null equals null, also in keys; but a key with null in it names no row.
+    /// A key that several rows of the target have, each with a partner in the source: no row is wrong, the key is.
+    pub(super) fn repeated_key(&mut self, actual: &Cursor<'_>, here: usize, there: usize) {
+        let key = self.key_text(actual, 0, true);
+        self.outcome.push(Finding {
+            kind: FindingKind::DuplicateKey,
+            level: Level::Error,
+            key: Some(key),
+            column: None,
+            expected: None,
+            actual: None,
+            rule: None,
+            message: format!("this key names {there} rows of the target, and {here} are expected of it"),
+        });
+    }
+
     pub(super) fn null_keys(&mut self, actual: &Cursor<'_>, rows: Range<usize>) {
         let Some(pair_key) = &self.pair.key else { return };
         let columns = &self.actual_key.columns;

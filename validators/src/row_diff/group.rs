@@ -53,6 +53,9 @@ impl Diff<'_> {
             let changed: Vec<Changed> = differing.into_iter().map(cell).collect();
             self.changed_cells(expected, actual, &changed, input)?;
         }
+        if there > 1 && right.len() == both {
+            self.repeated_key(actual, here, there);
+        }
         for row in left.into_iter().skip(both) {
             self.whole_row(FindingKind::DuplicateKey, expected, row, false, input)?;
         }

@@ -31,8 +31,9 @@ pub const DOCS: Documentation = Documentation {
     example: "No options. Column rules (`as:`, `trim`, `tolerance`, ...) stand in the table's `columns`.\n\n\
         ```yaml\ntables:\n  users:\n    from: friday.users\n    checks: [row_diff]\n```",
     finding: "```text\nchanged  [\"u17\"]  email  expected 'a@b.c'  actual 'a@b.c '  TXT-1\n```\n\n\
-        Kinds: `missing_in_target`, `extra_in_target`, `changed` (one for each cell), `duplicate_key` (a row beyond the \
-        first of its key), `null_key` (a key with null in it).",
+        Kinds: `missing_in_target`, `extra_in_target`, `changed` (one for each cell), `duplicate_key` (a row that \
+        the other side has less often of its key, or a key that names several rows on both sides), `null_key` (a key \
+        with null in it).",
     blind_spots: "What the mapping doesn't mention and `ignore` covers; whatever source and target got wrong alike. \
         Columns without a common type are listed as not compared, and make the check inconclusive.",
     mend: "Migrate the missing rows, delete the extra ones, and mend the cause of changed cells: \

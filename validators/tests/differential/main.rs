@@ -123,13 +123,15 @@ fn check(seed: u64, pools: &[ThreadPool]) -> bool {
     let rows = outcome.rows.unwrap();
     assert_eq!(rows, slow.rows, "seed {seed}: {case:?}");
     assert_eq!(told(&differences, &case), told(&slow.differences, &case), "seed {seed}: {case:?}");
-    let equal = slow.differences.is_empty() && slow.null_keys == 0;
+    let equal = slow.differences.is_empty() && slow.null_keys + slow.repeated_keys == 0;
     let wanted = match (equal, rows.matched) {
         (true, 0) => Verdict::Inconclusive,
         (true, _) => Verdict::Pass,
         (false, _) => Verdict::Fail,
     };
     assert_eq!(outcome.verdict(false), wanted, "seed {seed}: {case:?}");
+    let told_of_keys = outcome.findings.iter().filter(|f| f.message.starts_with("this key names")).count();
+    assert_eq!(told_of_keys, slow.repeated_keys, "seed {seed}: {case:?}");
     true
 }
 

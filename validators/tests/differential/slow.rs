@@ -14,6 +14,8 @@ pub struct Slow {
     pub differences: Vec<Difference>,
     /// Rows of the target with null in their key.
     pub null_keys: usize,
+    /// Keys of which the target has several rows, each with a partner.
+    pub repeated_keys: usize,
 }
 
 /// A value written in one way only: two values are equal under the published rules where these are the same text. (The
@@ -118,9 +120,11 @@ fn row_difference(row: &[Value], outcome: FindingKind, case: &Case) -> Differenc
 /// Compares the rows of each key, each with each.
 pub fn compare(case: &Case) -> Slow {
     let same_row = |a: &[Value], b: &[Value]| a.iter().zip(b).all(|(a, b)| equal(a, b));
-    let mut slow = Slow { rows: RowOutcomes::default(), differences: Vec::new(), null_keys: 0 };
+    let mut slow =
+        Slow { rows: RowOutcomes::default(), differences: Vec::new(), null_keys: 0, repeated_keys: 0 };
     slow.null_keys = case.actual.iter().filter(|row| row[..case.keys].iter().any(Value::is_null)).count();
     for (mut left, mut right) in groups(case) {
+        let several = case.keys > 0 && right.len() > 1;
         let (had_left, had_right) = (!left.is_empty(), !right.is_empty());
         left.retain(|e| {
             let twin = right.iter().position(|a| same_row(&case.expected[*e], &case.actual[*a]));
@@ -146,6 +150,7 @@ pub fn compare(case: &Case) -> Slow {
                 });
             }
         }
+        slow.repeated_keys += usize::from(several && right.len() == pairs);
         let rest = left[pairs..]
             .iter()
             .map(|at| (&case.expected[*at], FindingKind::MissingInTarget, had_right))
