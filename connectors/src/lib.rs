@@ -68,6 +68,11 @@ pub trait Connector: Send + Sync {
         None
     }
 
+    /// Whether what is read stays what it was when the connection was opened, whoever writes meanwhile.
+    fn holds_still(&self) -> bool {
+        false
+    }
+
     /// Opens a table for reading, row by row in the connector's own order. `mixed` names columns that must be
     /// read as variants because an earlier scan met a value that their type doesn't hold.
     ///

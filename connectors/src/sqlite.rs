@@ -226,6 +226,10 @@ impl Connector for Sqlite {
             .map_err(|e| translated(&format!("{}, table '{table}'", self.place), &e))
     }
 
+    fn holds_still(&self) -> bool {
+        true
+    }
+
     fn source_files(&self) -> Option<Vec<PathBuf>> {
         Some(vec![self.place.clone().into(), format!("{}-wal", self.place).into()])
     }

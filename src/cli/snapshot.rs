@@ -76,6 +76,7 @@ pub fn run(args: &SnapshotArgs, common: &Common) -> Result<u8, Error> {
         tables.into_iter().map(|table| Wanted { key: key_of(args, &table), table }).collect();
     let asked = format!("{wanted:?} {:?}", args.storage);
     let connections = BTreeMap::from([("snapshot".to_owned(), connector)]);
+    let watched = engine::resume::Watched::of(&connections);
     let purpose = engine::resume::purpose("snapshot", &args.out, &asked, &connections);
     let folder = WorkFolder::create(&args.out, purpose.as_ref())?;
     let progress = Progress::new(common.quiet || common.json);
@@ -87,6 +88,7 @@ pub fn run(args: &SnapshotArgs, common: &Common) -> Result<u8, Error> {
     let snapshot =
         engine::snapshot("snapshot", connections["snapshot"].as_ref(), &wanted, &folder.run(), &taking)?;
     rows.finish_and_clear();
+    watched.are_unchanged()?;
     let manifest = snapshot.manifest().clone();
     let place = folder.publish()?;
     if common.json {

@@ -86,6 +86,7 @@ pub fn run(loaded: &Loaded, options: &Options) -> Result<Finished, Error> {
     let base = options.plan_path.parent().map(Path::to_path_buf).unwrap_or_default();
     let connections = open_all(plan, &base)?;
     check_names(loaded, &connections)?;
+    let watched = resume::Watched::of(&connections);
     let asked = format!("{plan:?} {:?} {:?}", options.phase, options.stop_after);
     let purpose = resume::purpose("run", &options.plan_path, &asked, &connections);
     let folder = work::WorkFolder::create(&place, purpose.as_ref())?;
@@ -129,6 +130,7 @@ pub fn run(loaded: &Loaded, options: &Options) -> Result<Finished, Error> {
         })
         .collect::<Result<_, _>>()?;
     bar.finish_and_clear();
+    watched.are_unchanged()?;
     let parts: Vec<PathBuf> = done.iter().filter_map(|d| d.part.clone()).collect();
     differences::join(&parts, &folder.run().join("differences.parquet"))?;
 

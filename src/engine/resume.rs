@@ -1,12 +1,14 @@
-//! What a run or snapshot is of: one that was killed is gone on with where this is the same.
+//! What a run or snapshot is of, told by the state of its files: one that was killed is gone on with where it is the
+//! same, and none ends well under which it changed.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use blake3::Hasher;
 use counterfoil_connectors::Connector;
 
 use super::work::Purpose;
+use crate::error::Error;
 
 /// The purpose of a run or snapshot whose sources are nothing but files; none where one is more than that, since then
 /// nobody can tell whether it changed meanwhile.
@@ -34,6 +36,36 @@ pub fn purpose(
     let place = std::path::absolute(place).ok()?;
     let digest = hasher.finalize().to_hex().to_string();
     Some(Purpose { what: format!("{what} {}", place.display()), digest })
+}
+
+/// The files that are read as they are, each with its state.
+pub struct Watched(Vec<(String, PathBuf, Option<String>)>);
+
+impl Watched {
+    /// The files of all connections that don't hold still by themselves.
+    pub fn of(connections: &BTreeMap<String, Box<dyn Connector>>) -> Self {
+        let moving = connections.iter().filter(|(_, c)| !c.holds_still());
+        let files = moving.flat_map(|(name, c)| {
+            c.source_files().unwrap_or_default().into_iter().map(|path| (name.clone(), path))
+        });
+        let watched = |(name, path): (String, PathBuf)| {
+            let before = state(&path);
+            (name, path, before)
+        };
+        Self(files.map(watched).collect())
+    }
+
+    /// Whether all files are still what they were.
+    ///
+    /// # Errors
+    /// The first that isn't: what was read of it may be of no one moment.
+    pub fn are_unchanged(&self) -> Result<(), Error> {
+        let changed = self.0.iter().find(|(_, path, before)| state(path) != *before);
+        changed.map_or(Ok(()), |(connection, path, _)| {
+            let message = format!("connection '{connection}': {} changed while it was read", path.display());
+            Err(Error::other(message, "compare a copy, or run again when nobody writes to it".to_owned()))
+        })
+    }
 }
 
 /// What changes when a file does: its size, its times, and which file it is. SQLite leaves an empty log behind or none:

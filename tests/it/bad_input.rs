@@ -288,6 +288,35 @@ fn a_mapping_that_would_not_fit_in_memory_is_refused_at_its_line() {
     assert_eq!(Twins::new(MANY_ROWS, MANY_ROWS, PLAIN).run(&["--memory", "20MiB"]).code, 0);
 }
 
+#[cfg(unix)]
+#[test]
+fn a_file_that_changes_while_it_is_read_decides_nothing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let rows: String = (0..400_000).map(|i| format!("{i},name {i}\n")).collect();
+    for name in ["a.csv", "b.csv"] {
+        fs::write(folder.path().join(name), format!("id,name\n{rows}")).expect("written");
+    }
+    let plan = "version: 1\nconnections:\n  a: { url: \"csv:a.csv\" }\n  b: { url: \"csv:b.csv\" }\ntarget: b\ntables:\n  b: { from: a.a, key: id }\n";
+    fs::write(folder.path().join("plan.yaml"), plan).expect("a plan");
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_counterfoil"));
+    command.args(["run", "plan.yaml", "--out", "out"]).current_dir(folder.path());
+    let child = command.stderr(std::process::Stdio::piped()).stdout(std::process::Stdio::null()).spawn();
+    let child = child.expect("it starts");
+    let begun = || folder.path().join(format!(".counterfoil-{}", child.id())).exists();
+    let started = Instant::now();
+    while !begun() {
+        assert!(started.elapsed() < Duration::from_secs(60), "the run never began");
+    }
+    let mut file = fs::OpenOptions::new().append(true).open(folder.path().join("b.csv")).expect("open");
+    std::io::Write::write_all(&mut file, b"400000,late\n").expect("written");
+    drop(file);
+    let ended = child.wait_with_output().expect("ended");
+    let said = String::from_utf8_lossy(&ended.stderr).into_owned();
+    assert_eq!(ended.status.code(), Some(2), "{said}");
+    assert!(said.contains("changed while it was read"), "{said}");
+    assert_nothing_left(folder.path());
+}
+
 #[test]
 fn an_earlier_run_is_never_overwritten() {
     let twins = Twins::new(ONE_ROW, ONE_ROW, PLAIN);

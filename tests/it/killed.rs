@@ -141,6 +141,69 @@ fn killed_snapshots_are_gone_on_with_to_the_same_root() {
     assert_eq!((take(), left_behind(folder)), (root, 0));
 }
 
+/// Runs the program under limits of the shell's.
+fn limited(limits: &str, arguments: &[&str], folder: &Path) -> std::process::Output {
+    Command::new("bash")
+        .arg("-c")
+        .arg(format!("trap '' XFSZ; {limits}; exec \"$0\" \"$@\""))
+        .arg(env!("CARGO_BIN_EXE_counterfoil"))
+        .args(arguments)
+        .current_dir(folder)
+        .output()
+        .expect("bash starts")
+}
+
+#[test]
+fn a_disk_that_fills_up_anywhere_is_an_error_and_leaves_nothing() {
+    let twins = Twins::new(&sql(""), &sql(WRONG), TABLES);
+    let folder = twins.folder.path();
+    let arguments = ["run", "plan.yaml", "--out", "out", "--memory", "1MiB"];
+    let mut full = 0;
+    // In units of 1,024 bytes a file: from the log to the last sorted run.
+    for most in [1, 40, 300, 1_000, 2_500, 4_000, 6_000, 12_000] {
+        let ran = limited(&format!("ulimit -f {most}"), &arguments, folder);
+        let said = String::from_utf8_lossy(&ran.stderr);
+        match ran.status.code() {
+            Some(2) => {
+                full += 1;
+                assert!(said.contains("failed to") && !said.contains("panicked"), "{most}: {said}");
+            }
+            code => {
+                assert_eq!(code, Some(1), "{most}: {said}");
+                assert_eq!(report(&twins.path("out"))["tables"][1]["changed"], 150);
+                std::fs::remove_dir_all(twins.path("out")).expect("removed");
+            }
+        }
+        assert!(!twins.path("out").exists());
+        assert_eq!(left_behind(folder), 0, "{most}");
+    }
+    assert!((3..8).contains(&full), "{full} of 8 limits were met");
+}
+
+#[test]
+fn without_memory_there_is_no_answer_and_the_next_run_has_one() {
+    let twins = Twins::new(&sql(""), &sql(WRONG), TABLES);
+    let folder = twins.folder.path();
+    let arguments = ["run", "plan.yaml", "--out", "out", "--threads", "1"];
+    let mut without = 0;
+    // In KiB of address space.
+    for most in [90_000, 120_000, 160_000, 240_000, 320_000] {
+        let ran = limited(&format!("ulimit -v {most}"), &arguments, folder);
+        if ran.status.code() == Some(1) {
+            std::fs::remove_dir_all(twins.path("out")).expect("removed");
+            continue;
+        }
+        without += 1;
+        assert!(!twins.path("out").exists(), "{most}");
+        assert_ne!(ran.status.code(), Some(0), "{most}");
+    }
+    assert!(without > 0, "there was always enough");
+    let ran = counterfoil().args(arguments).current_dir(folder).output().expect("it starts");
+    assert_eq!(ran.status.code(), Some(1), "{}", String::from_utf8_lossy(&ran.stderr));
+    assert_eq!(report(&twins.path("out"))["tables"][1]["changed"], 150);
+    assert_eq!(left_behind(folder), 0);
+}
+
 #[test]
 fn nothing_is_gone_on_with_where_a_source_changed() {
     let twins = Twins::new(&sql(""), &sql(WRONG), TABLES);

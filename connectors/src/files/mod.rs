@@ -152,7 +152,10 @@ impl Connector for Files {
     fn in_place(&self, table: &str) -> Result<Option<Arc<dyn Table>>, ConnectorError> {
         let parts = self.parts(table)?;
         Ok(match self.format {
-            Format::Parquet => Some(Arc::new(columnar::ParquetTable::open(table, parts)?)),
+            Format::Parquet => {
+                let table = columnar::ParquetTable::open(table, parts)?;
+                table.has_small_groups().then(|| Arc::new(table) as Arc<dyn Table>)
+            }
             _ => None,
         })
     }

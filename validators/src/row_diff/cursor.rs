@@ -7,6 +7,15 @@ use counterfoil_model::{KeySpec, Keys, Table, TableError, Value};
 
 use crate::CheckError;
 
+/// A chunk that was read, with its keys.
+struct Fetched {
+    number: usize,
+    batch: RecordBatch,
+    keys: Keys,
+    /// Whether no key stands twice in it.
+    unique: bool,
+}
+
 /// Where a walk over an ordered table stands. One chunk is in memory at a time, and of it only the columns that are
 /// looked at.
 pub(super) struct Cursor<'a> {
@@ -16,6 +25,8 @@ pub(super) struct Cursor<'a> {
     /// The columns that a walk looks at, ascending.
     wanted: Vec<usize>,
     next_chunk: usize,
+    /// A chunk that was read ahead: what one side alone comes to the end of, two threads read.
+    ahead: Option<Fetched>,
     /// The chunk at hand, and the columns that were read of it.
     batch: Option<RecordBatch>,
     read: Vec<usize>,
@@ -41,6 +52,7 @@ impl<'a> Cursor<'a> {
             key,
             wanted,
             next_chunk: 0,
+            ahead: None,
             batch: None,
             read: Vec::new(),
             keys: Keys::default(),
@@ -69,25 +81,53 @@ impl<'a> Cursor<'a> {
             if self.next_chunk >= self.table.chunks() {
                 return Ok(false);
             }
-            let batch = self.table.read(self.next_chunk, Some(&self.wanted))?;
+            let fetched = self.next()?;
             self.next_chunk += 1;
             self.read.clone_from(&self.wanted);
             if let Some(last) = self.keys.last() {
                 self.last = last.to_vec();
             }
-            self.keys = self.placed(&self.key.columns).encode_batch(&batch);
-            self.unique = self.keys.ascend_strictly();
             // Equal keys never part, so the next chunk begins with a greater one.
-            let follows =
-                self.last.is_empty() || self.keys.first().is_none_or(|first| self.last.as_slice() < first);
-            if !follows || !(self.unique || self.keys.ascend()) {
-                return Err(CheckError::Other(format!("table '{}' is not in key order", self.table.name())));
+            let first = fetched.keys.first();
+            let follows = self.last.is_empty() || first.is_none_or(|first| self.last.as_slice() < first);
+            if !follows {
+                return Err(self.not_in_order());
             }
-            (self.row, self.rows) = (0, batch.num_rows());
-            self.before += batch.num_rows() as u64;
-            self.batch = Some(batch);
+            (self.row, self.rows) = (0, fetched.batch.num_rows());
+            self.before += fetched.batch.num_rows() as u64;
+            (self.keys, self.unique, self.batch) = (fetched.keys, fetched.unique, Some(fetched.batch));
         }
         Ok(true)
+    }
+
+    /// The next chunk. Where no digests may make it needless, the one after it is read at the same time.
+    fn next(&mut self) -> Result<Fetched, CheckError> {
+        let number = self.next_chunk;
+        if let Some(ahead) = self.ahead.take().filter(|ahead| ahead.number == number) {
+            return Ok(ahead);
+        }
+        if number + 1 >= self.table.chunks() || self.table.digest(number + 1, 0).is_some() {
+            return self.fetch(number);
+        }
+        let (fetched, ahead) = rayon::join(|| self.fetch(number), || self.fetch(number + 1));
+        self.ahead = Some(ahead?);
+        fetched
+    }
+
+    fn fetch(&self, number: usize) -> Result<Fetched, CheckError> {
+        let batch = self.table.read(number, Some(&self.wanted))?;
+        let place = |c: &usize| self.wanted.binary_search(c).unwrap_or(0);
+        let spec = KeySpec { columns: self.key.columns.iter().map(place).collect(), ..self.key.clone() };
+        let keys = spec.encode_batch(&batch);
+        let unique = keys.ascend_strictly();
+        if !(unique || keys.ascend()) {
+            return Err(self.not_in_order());
+        }
+        Ok(Fetched { number, batch, keys, unique })
+    }
+
+    fn not_in_order(&self) -> CheckError {
+        CheckError::Other(format!("table '{}' is not in key order", self.table.name()))
     }
 
     /// The chunk that begins here, if none is in the middle of being walked.

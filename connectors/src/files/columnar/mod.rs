@@ -161,6 +161,10 @@ impl Scan for ColumnarScan {
     }
 }
 
+/// Larger row groups are read batch by batch into a snapshot, not at once where they lie.
+const GROUP_ROWS: i64 = 2 << 20;
+const GROUP_BYTES: i64 = 256 << 20;
+
 /// Parquet files as a table whose chunks are their row groups.
 #[derive(Debug)]
 pub(super) struct ParquetTable {
@@ -183,6 +187,12 @@ impl ParquetTable {
         };
         let chunks = parts.iter().enumerate().flat_map(groups).collect();
         Ok(Self { name: name.into(), schema, parts, chunks })
+    }
+
+    /// Whether every row group may be in memory as a whole.
+    pub(super) fn has_small_groups(&self) -> bool {
+        let groups = self.parts.iter().flat_map(|(_, metadata)| metadata.metadata().row_groups());
+        groups.into_iter().all(|g| g.num_rows() <= GROUP_ROWS && g.total_byte_size() <= GROUP_BYTES)
     }
 
     fn group_rows(&self, chunk: usize) -> usize {
