@@ -12,7 +12,7 @@ use crate::digest::merkle_root;
 use crate::journal::{self, Past, UNFINISHED};
 use crate::manifest::{FORMAT, Manifest, TableManifest};
 use crate::memory::MemoryBudget;
-use crate::storage::Storage;
+use crate::storage::{Storage, digest_of};
 use crate::table_file::header;
 use crate::table_writer::{Place, Writing};
 
@@ -169,9 +169,7 @@ impl SnapshotWriter {
 impl TableManifest {
     /// Whether the table's file has the bytes that were written.
     pub(crate) fn file_is_whole(&self, folder: &Path) -> bool {
-        let mut hasher = blake3::Hasher::new();
-        hasher.update_mmap_rayon(folder.join(&self.file)).is_ok()
-            && hasher.finalize().to_hex().as_str() == self.blake3
+        digest_of(&folder.join(&self.file)).is_ok_and(|digest| digest.to_hex().as_str() == self.blake3)
     }
 
     /// The root that the digests give: over the columns in order, each the root over its chunks.

@@ -14,7 +14,7 @@ use arrow::ipc::writer::{IpcWriteOptions, StreamWriter};
 use super::Block;
 use crate::SnapshotError;
 use crate::journal::RunFile;
-use crate::storage::{Chunks, Hashed};
+use crate::storage::{Chunks, Hashed, digest_of};
 
 /// A file of rows in order; removed when it is no longer needed.
 #[derive(Debug)]
@@ -57,9 +57,7 @@ impl Run {
     /// The run that was written down, if it is still what it was.
     pub(crate) fn of(entry: &RunFile, base: &Path) -> Option<Self> {
         let path = base.join(&entry.path);
-        let mut hasher = blake3::Hasher::new();
-        hasher.update_mmap_rayon(&path).ok()?;
-        let whole = hasher.finalize().to_hex().as_str() == entry.blake3;
+        let whole = digest_of(&path).ok()?.to_hex().as_str() == entry.blake3;
         let format = if entry.stored { Format::Stored } else { Format::Arrow };
         let digest = entry.blake3.clone();
         whole.then_some(Self { path, format, digest, rows: entry.rows })

@@ -4,7 +4,7 @@ mod arrow_file;
 mod parquet_file;
 
 use std::fs::File;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
 use arrow::array::RecordBatch;
@@ -157,6 +157,19 @@ impl Write for Hashed {
     fn flush(&mut self) -> std::io::Result<()> {
         self.file.flush()
     }
+}
+
+/// The BLAKE3 of a file. It is read, not mapped: a mapping counts as memory of this process, as large as the file.
+pub(crate) fn digest_of(path: &Path) -> std::io::Result<blake3::Hash> {
+    const AT_ONCE: u64 = 16 << 20;
+    let mut file = File::open(path)?;
+    let mut hasher = Hasher::new();
+    let mut bytes = Vec::new();
+    while Read::by_ref(&mut file).take(AT_ONCE).read_to_end(&mut bytes)? > 0 {
+        hasher.update_rayon(&bytes);
+        bytes.clear();
+    }
+    Ok(hasher.finalize())
 }
 
 fn failed_to_write(path: &Path, error: &dyn std::fmt::Display) -> SnapshotError {
