@@ -24,6 +24,8 @@ pub fn purpose(
         hasher.update(part.as_bytes());
     };
     add(env!("CARGO_PKG_VERSION"));
+    // Another build may order or derive otherwise.
+    add(&state(&std::env::current_exe().ok()?)?);
     add(asked);
     for (name, connector) in connections {
         add(name);

@@ -219,3 +219,38 @@ fn is_gone(process: u32) -> bool {
     process != std::process::id()
         && (!Path::new("/proc/self").exists() || !Path::new(&format!("/proc/{process}")).exists())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_killed_runs_left_is_taken_over_kept_or_swept_away() {
+        let parent = tempfile::tempdir().unwrap();
+        let purpose = |what: &str, digest: &str| Purpose { what: what.into(), digest: digest.into() };
+        // No process has these numbers.
+        let leave = |number: u32, purpose: Option<&Purpose>| {
+            let path = parent.path().join(format!("{PREFIX}{number}"));
+            fs::create_dir(&path).unwrap();
+            if let Some(purpose) = purpose {
+                fs::write(path.join(PURPOSE), serde_json::to_vec(purpose).unwrap()).unwrap();
+            }
+            path
+        };
+        let mine = purpose("run a.yaml", "1");
+        let same = leave(4_000_000_001, Some(&mine));
+        let changed = leave(4_000_000_002, Some(&purpose("run a.yaml", "2")));
+        let others = leave(4_000_000_003, Some(&purpose("run b.yaml", "3")));
+        let nameless = leave(4_000_000_004, None);
+        let alive = leave(4_000_000_005, Some(&mine));
+        let held = locked(&alive).unwrap();
+        let (found, _lock) = sweep(parent.path(), Some(&mine)).unwrap();
+        assert_eq!(found, same);
+        assert!(same.exists() && others.exists() && alive.exists());
+        assert!(!changed.exists() && !nameless.exists());
+        drop(held);
+        // Who has no purpose leaves those of others alone too, for they are young.
+        assert!(sweep(parent.path(), None).is_none());
+        assert!(others.exists());
+    }
+}

@@ -130,6 +130,9 @@ impl Chunks {
     }
 }
 
+/// BLAKE3 takes so many bytes at its full speed on one thread.
+const LONG: usize = 256 << 10;
+
 /// A file whose bytes are digested as they are written.
 pub(crate) struct Hashed {
     file: File,
@@ -150,7 +153,13 @@ impl Hashed {
 impl Write for Hashed {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
         let written = self.file.write(bytes)?;
-        self.hasher.update(&bytes[..written]);
+        let done = &bytes[..written];
+        // Only long inputs are worth several threads.
+        if done.len() >= LONG {
+            self.hasher.update_rayon(done)
+        } else {
+            self.hasher.update(done)
+        };
         Ok(written)
     }
 
