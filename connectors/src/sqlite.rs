@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, Receiver, SyncSender};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use arrow::array::{
     ArrayRef, BinaryViewBuilder, Float64Builder, Int64Builder, NullArray, RecordBatch, StringViewBuilder,
@@ -27,6 +27,8 @@ pub struct Sqlite {
     place: String,
     connection: Arc<Mutex<Connection>>,
     tables: Vec<String>,
+    /// How large its files were, and when they were written, before the transaction began.
+    before: [Option<(u64, SystemTime)>; 2],
 }
 
 impl Sqlite {
@@ -38,6 +40,7 @@ impl Sqlite {
         let place = path.display().to_string();
         check_file(path, &place)?;
         let failed = |e: rusqlite::Error| translated(&place, &e);
+        let before = files(&place).map(|path| written(&path));
         let connection = Connection::open_with_flags(
             path,
             OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX,
@@ -47,7 +50,7 @@ impl Sqlite {
         // The transaction is begun by the first read; it sees one state of the whole database until it ends.
         connection.execute_batch("BEGIN; SELECT count(*) FROM sqlite_schema;").map_err(failed)?;
         let tables = list(&connection).map_err(failed)?;
-        Ok(Self { url: url.into(), place, connection: Arc::new(Mutex::new(connection)), tables })
+        Ok(Self { url: url.into(), place, connection: Arc::new(Mutex::new(connection)), tables, before })
     }
 
     fn connection(&self) -> MutexGuard<'_, Connection> {
@@ -69,6 +72,17 @@ impl Sqlite {
 
 fn lock(connection: &Mutex<Connection>) -> MutexGuard<'_, Connection> {
     connection.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The database and its write-ahead log.
+fn files(place: &str) -> [PathBuf; 2] {
+    [place.into(), format!("{place}-wal").into()]
+}
+
+/// None where there is no file, or nothing in it: readers leave an empty log behind.
+fn written(path: &Path) -> Option<(u64, SystemTime)> {
+    let metadata = path.metadata().ok().filter(|m| m.len() > 0)?;
+    Some((metadata.len(), metadata.modified().ok()?))
 }
 
 fn check_file(path: &Path, place: &str) -> Result<(), ConnectorError> {
@@ -231,7 +245,9 @@ impl Connector for Sqlite {
     }
 
     fn source_files(&self) -> Option<Vec<PathBuf>> {
-        Some(vec![self.place.clone().into(), format!("{}-wal", self.place).into()])
+        // What was committed since is in the files, and not in the transaction.
+        let files = files(&self.place);
+        (files.each_ref().map(|path| written(path)) == self.before).then(|| files.to_vec())
     }
 
     fn scan(&self, table: &str, mixed: &BTreeSet<String>) -> Result<Box<dyn Scan + '_>, ConnectorError> {

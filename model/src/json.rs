@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use serde::Deserializer;
-use serde::de::{MapAccess, SeqAccess, Visitor};
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use crate::decimal::{Decimal, float_of_that_value};
@@ -41,8 +41,7 @@ fn convert(raw: &RawValue, path: &str, depth: usize, duplicates: &mut Vec<String
     let problem = |e: serde_json::Error| format!("{path}: {e}");
     Ok(match text.as_bytes().first() {
         Some(b'{') => {
-            let entries =
-                serde_json::Deserializer::from_str(text).deserialize_map(Entries).map_err(problem)?;
+            let Entries(entries) = serde_json::from_str(text).map_err(problem)?;
             let mut converted: BTreeMap<String, Value> = BTreeMap::new();
             for (key, raw) in entries {
                 let inner = format!("{path}.{key}");
@@ -55,7 +54,7 @@ fn convert(raw: &RawValue, path: &str, depth: usize, duplicates: &mut Vec<String
             Value::map(converted.into_iter().collect())
         }
         Some(b'[') => {
-            let items = serde_json::Deserializer::from_str(text).deserialize_seq(Items).map_err(problem)?;
+            let items: Vec<&RawValue> = serde_json::from_str(text).map_err(problem)?;
             let convert = |(at, raw)| convert(raw, &format!("{path}[{at}]"), depth + 1, duplicates);
             Value::List(items.into_iter().enumerate().map(convert).collect::<Result<_, _>>()?)
         }
@@ -74,39 +73,27 @@ fn convert(raw: &RawValue, path: &str, depth: usize, duplicates: &mut Vec<String
     })
 }
 
-struct Entries;
+/// The members of an object in the order in which they stand, also those that stand twice.
+#[derive(Debug)]
+pub struct Entries<'a>(pub Vec<(String, &'a RawValue)>);
 
-impl<'de> Visitor<'de> for Entries {
-    type Value = Vec<(String, &'de RawValue)>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut entries = Vec::new();
-        while let Some(entry) = map.next_entry()? {
-            entries.push(entry);
+impl<'de: 'a, 'a> Deserialize<'de> for Entries<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Collect;
+        impl<'de> Visitor<'de> for Collect {
+            type Value = Vec<(String, &'de RawValue)>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut entries = Vec::new();
+                while let Some(entry) = map.next_entry()? {
+                    entries.push(entry);
+                }
+                Ok(entries)
+            }
         }
-        Ok(entries)
-    }
-}
-
-struct Items;
-
-impl<'de> Visitor<'de> for Items {
-    type Value = Vec<&'de RawValue>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an array")
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
-        let mut items = Vec::new();
-        while let Some(item) = seq.next_element()? {
-            items.push(item);
-        }
-        Ok(items)
+        deserializer.deserialize_map(Collect).map(Entries)
     }
 }
 

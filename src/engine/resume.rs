@@ -35,6 +35,10 @@ pub fn purpose(
             add(&state(&path)?);
         }
     }
+    // Nothing was committed between the connections' view and the states that stand for it.
+    if connections.values().any(|c| c.source_files().is_none()) {
+        return None;
+    }
     let place = std::path::absolute(place).ok()?;
     let digest = hasher.finalize().to_hex().to_string();
     Some(Purpose { what: format!("{what} {}", place.display()), digest })

@@ -41,15 +41,19 @@ fn moments(longest: Duration) -> impl Iterator<Item = Duration> {
     })
 }
 
-/// Starts the program and kills it; whether it was still there.
-fn killed(arguments: &[&str], folder: &Path, after: Duration) -> bool {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_counterfoil"))
+fn started(arguments: &[&str], folder: &Path) -> std::process::Child {
+    Command::new(env!("CARGO_BIN_EXE_counterfoil"))
         .args(arguments)
         .current_dir(folder)
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
-        .expect("it starts");
+        .expect("it starts")
+}
+
+/// Starts the program and kills it; whether it was still there.
+fn killed(arguments: &[&str], folder: &Path, after: Duration) -> bool {
+    let mut child = started(arguments, folder);
     std::thread::sleep(after);
     child.kill().expect("killed");
     child.wait().expect("ended").code().is_none()
@@ -209,13 +213,7 @@ fn nothing_is_gone_on_with_where_a_source_changed() {
     let twins = Twins::new(&sql(""), &sql(WRONG), TABLES);
     let folder = twins.folder.path();
     let arguments = ["run", "plan.yaml", "--out", "out"];
-    let mut child = Command::new(env!("CARGO_BIN_EXE_counterfoil"))
-        .args(arguments)
-        .current_dir(folder)
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("it starts");
+    let mut child = started(&arguments, folder);
     while left_behind(folder) == 0 {
         assert!(child.try_wait().expect("waited").is_none(), "it ended without ever beginning");
     }

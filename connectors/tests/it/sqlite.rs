@@ -133,3 +133,23 @@ fn a_damaged_page_is_an_error_not_fewer_rows() {
     let db = open("sqlite:t.db", folder.path()).unwrap();
     assert!(read(db.as_ref(), "t").unwrap_err().contains("malformed"));
 }
+
+#[test]
+fn files_written_since_the_transaction_began_stand_for_nothing() {
+    for journal in ["wal", "delete"] {
+        let folder = TempDir::new().unwrap();
+        let writer = Connection::open(folder.path().join("t.db")).unwrap();
+        writer.execute_batch(&format!("PRAGMA journal_mode = {journal}; CREATE TABLE t(x);")).unwrap();
+        let db = open("sqlite:t.db", folder.path()).unwrap();
+        assert_eq!(db.source_files().map(|files| files.len()), Some(2), "{journal}");
+        drop(db);
+        let db = open("sqlite:t.db", folder.path()).unwrap();
+        // In rollback mode a reader keeps writers out; whoever writes around SQLite is told all the same.
+        if writer.execute_batch("PRAGMA busy_timeout = 0; INSERT INTO t VALUES (1);").is_err() {
+            let path = folder.path().join("t.db");
+            let file = std::fs::OpenOptions::new().write(true).open(path).unwrap();
+            file.set_modified(std::time::SystemTime::UNIX_EPOCH).unwrap();
+        }
+        assert_eq!(db.source_files(), None, "{journal}");
+    }
+}
